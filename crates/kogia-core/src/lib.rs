@@ -7,8 +7,14 @@ mod analysis;
 mod canonical;
 mod dialect;
 mod generation;
+mod invalidation;
+mod key;
+mod lookup;
 mod schema;
+mod session;
+mod settings;
 mod tag;
+mod transaction;
 mod value;
 
 pub use self::analysis::{
@@ -18,9 +24,17 @@ pub use self::analysis::{
 pub use self::canonical::canonical;
 pub use self::dialect::{Dialect, UnknownDialectError};
 pub use self::generation::{Generation, Lease, OwnerId, Stamp, StoreTime, TagState, Tokens};
+pub use self::invalidation::{Invalidation, TagSet, written_tags};
+pub use self::key::{FORMAT_VERSION, KeyPrefix, QueryKey};
+pub use self::lookup::{
+    DatabaseTags, Decision, Fill, ReadBypass, ReadRequest, ReadResponse, StoredEntry,
+};
 pub use self::schema::{
     Cascade, Function, KeyColumn, KeyKind, Relation, RelationKind, Schema, Trigger, TriggerBody,
     Volatility,
+};
+pub use self::session::{
+    Access, Execution, Outcome, SessionBypass, SessionConfig, SessionState,
 };
 pub use self::tag::{DatabaseId, TableTags, Tag};
 pub use self::value::{Parameter, Value};

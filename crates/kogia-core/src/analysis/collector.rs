@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
-use crate::schema::Catalog;
+use crate::catalog::Catalog;
 use crate::tag::DatabaseId;
 
 use super::statement::{Effect, Pin, Read, Uncacheable, Wide, Write, WriteScope};
