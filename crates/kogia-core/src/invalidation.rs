@@ -77,7 +77,11 @@ pub fn written_tags(
                     let value = operand.value(parameters)?;
                     Some(write.tags.key(&canonical(column, &value)?))
                 };
-                match values.iter().map(key).collect::<Option<SmallVec<[Tag; 4]>>>() {
+                match values
+                    .iter()
+                    .map(key)
+                    .collect::<Option<SmallVec<[Tag; 4]>>>()
+                {
                     Some(keys) => tags.extend(keys),
                     None => tags.push(write.tags.broad),
                 }
@@ -115,7 +119,12 @@ impl Invalidation {
     /// An invalidation of tags that nothing has marked yet. `owner` is random and never used
     /// twice.
     pub fn new(owner: OwnerId, tags: TagSet, lease: Duration) -> Self {
-        Invalidation { owner, tags, lease, marked: None }
+        Invalidation {
+            owner,
+            tags,
+            lease,
+            marked: None,
+        }
     }
 
     /// The owner of the marks.
@@ -141,6 +150,7 @@ impl Invalidation {
     /// Whether the commit may be sent at `now`: the mark stands, and less than half its lease has
     /// passed since it was sent. Otherwise mark again first.
     pub fn may_commit(&self, now: Duration) -> bool {
-        self.marked.is_some_and(|sent| now.saturating_sub(sent) < self.lease / 2)
+        self.marked
+            .is_some_and(|sent| now.saturating_sub(sent) < self.lease / 2)
     }
 }

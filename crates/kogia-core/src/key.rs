@@ -66,7 +66,9 @@ impl QueryKey {
         input.extend_from_slice(&(parameters.len() as u64).to_le_bytes());
         for parameter in parameters {
             input.extend_from_slice(&parameter.type_id.to_le_bytes());
-            parameter.value.encode(&mut |bytes| input.extend_from_slice(bytes));
+            parameter
+                .value
+                .encode(&mut |bytes| input.extend_from_slice(bytes));
         }
         QueryKey(*blake3::keyed_hash(&prefix.0, &input).as_bytes())
     }
@@ -102,7 +104,12 @@ mod tests {
     use crate::value::Value;
 
     fn key(shape: &[u8], parameters: &[Parameter<'_>]) -> QueryKey {
-        QueryKey::new(&KeyPrefix::new([b"db".as_slice()]), &[7; 32], shape, parameters)
+        QueryKey::new(
+            &KeyPrefix::new([b"db".as_slice()]),
+            &[7; 32],
+            shape,
+            parameters,
+        )
     }
 
     #[test]
@@ -127,7 +134,8 @@ mod tests {
         ];
         for (i, a) in values.iter().enumerate() {
             for (j, b) in values.iter().enumerate() {
-                let same = key(b"", &[Parameter::untyped(*a)]) == key(b"", &[Parameter::untyped(*b)]);
+                let same =
+                    key(b"", &[Parameter::untyped(*a)]) == key(b"", &[Parameter::untyped(*b)]);
                 assert_eq!(same, i == j, "{a:?} and {b:?}");
             }
         }
@@ -136,7 +144,10 @@ mod tests {
     #[test]
     fn boundaries_between_parts_are_part_of_the_key() {
         let text = |s| Parameter::untyped(Value::Text(s));
-        assert_ne!(key(b"", &[text("ab"), text("c")]), key(b"", &[text("a"), text("bc")]));
+        assert_ne!(
+            key(b"", &[text("ab"), text("c")]),
+            key(b"", &[text("a"), text("bc")])
+        );
         assert_ne!(key(b"", &[text("a"), text("")]), key(b"", &[text("a")]));
         assert_ne!(key(b"x", &[]), key(b"", &[]));
         assert_ne!(
@@ -147,7 +158,10 @@ mod tests {
 
     #[test]
     fn the_declared_type_is_part_of_the_key() {
-        let typed = |type_id| Parameter { type_id, value: Value::Int(1) };
+        let typed = |type_id| Parameter {
+            type_id,
+            value: Value::Int(1),
+        };
         assert_ne!(key(b"", &[typed(20)]), key(b"", &[typed(23)]));
     }
 }

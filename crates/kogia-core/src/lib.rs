@@ -33,8 +33,6 @@ pub use self::schema::{
     Cascade, Function, KeyColumn, KeyKind, Relation, RelationKind, Schema, Trigger, TriggerBody,
     Volatility,
 };
-pub use self::session::{
-    Access, Execution, Outcome, SessionBypass, SessionConfig, SessionState,
-};
+pub use self::session::{Access, Execution, Outcome, SessionBypass, SessionConfig, SessionState};
 pub use self::tag::{DatabaseId, TableTags, Tag};
 pub use self::value::{Parameter, Value};

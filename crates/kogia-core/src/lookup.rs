@@ -90,7 +90,11 @@ impl ReadRequest {
     /// Demands that the catalog by which the statement was analysed is still the present one:
     /// `loaded` is the schema epoch that was read before the catalog was.
     pub fn guard_schema(&mut self, loaded: Generation) {
-        self.guards.push(Guard { index: 1, expected: loaded, otherwise: ReadBypass::SchemaChanged });
+        self.guards.push(Guard {
+            index: 1,
+            expected: loaded,
+            otherwise: ReadBypass::SchemaChanged,
+        });
     }
 
     /// Demands that nothing was committed since before the reader's snapshot began: `before` is
@@ -138,19 +142,31 @@ impl ReadRequest {
         if generations.iter().any(|generation| generation.is_missing()) {
             return Decision::Bypass(ReadBypass::Forgotten);
         }
-        let fill = Fill { stamp: Stamp(generations), request: self };
-        if stale { Decision::Stale(fill) } else { Decision::Miss(fill) }
+        let fill = Fill {
+            stamp: Stamp(generations),
+            request: self,
+        };
+        if stale {
+            Decision::Stale(fill)
+        } else {
+            Decision::Miss(fill)
+        }
     }
 
     fn is_current(&self, stamp: &Stamp, generations: &[Generation]) -> bool {
         let depended = self.dependencies();
         // The commit tag is no dependency of the entry: a stamp is as long as the tags that are.
         stamp.0.len() == depended
-            && stamp.0.iter().zip(generations).enumerate().all(|(index, (stamped, now))| {
-                let waived = *stamped == Generation::MISSING
-                    && self.waivers.iter().any(|waiver| waiver.index == index);
-                waived || stamped.is_current(*now)
-            })
+            && stamp
+                .0
+                .iter()
+                .zip(generations)
+                .enumerate()
+                .all(|(index, (stamped, now))| {
+                    let waived = *stamped == Generation::MISSING
+                        && self.waivers.iter().any(|waiver| waiver.index == index);
+                    waived || stamped.is_current(*now)
+                })
     }
 
     /// How many of the tags the entry depends on: all but the guards' own at the end.
@@ -167,7 +183,11 @@ impl ReadRequest {
         self.tags.push(read.tags.broad);
         let distinct = keys.len() as u64;
         self.tags.extend(keys);
-        let waiver = |rows, exact| Waiver { index: self.tags.len(), rows, exact };
+        let waiver = |rows, exact| Waiver {
+            index: self.tags.len(),
+            rows,
+            exact,
+        };
         match proof {
             Proof::AnyRow if distinct == 1 => self.waivers.push(waiver(1, false)),
             Proof::RowPerValue => self.waivers.push(waiver(distinct, true)),
@@ -178,10 +198,7 @@ impl ReadRequest {
 }
 
 /// The tags of the distinct key values that a read is pinned to, if all have a canonical form.
-fn pinned_keys(
-    read: &Read,
-    parameters: &[Parameter<'_>],
-) -> Option<(SmallVec<[Tag; 4]>, Proof)> {
+fn pinned_keys(read: &Read, parameters: &[Parameter<'_>]) -> Option<(SmallVec<[Tag; 4]>, Proof)> {
     let pin = read.pin.as_ref()?;
     let mut keys = SmallVec::new();
     for operand in &pin.values {
@@ -272,7 +289,11 @@ impl Fill {
         let mut generations: SmallVec<[Generation; 8]> =
             self.stamp.0[..self.request.dependencies()].into();
         for waiver in &self.request.waivers {
-            if if waiver.exact { rows == waiver.rows } else { rows >= waiver.rows } {
+            if if waiver.exact {
+                rows == waiver.rows
+            } else {
+                rows >= waiver.rows
+            } {
                 generations[waiver.index] = Generation::MISSING;
             }
         }

@@ -143,6 +143,12 @@ impl SessionState {
         }
     }
 
+    /// Follows a catalog that was loaded again. Which settings the session has stays.
+    pub fn set_config(&mut self, config: Arc<SessionConfig>) {
+        self.config = config;
+        self.prefix = self.compute_prefix();
+    }
+
     /// The commit tag's generation, read from the store because of
     /// [`SessionState::wants_commit_generation`]; `None` if the store could not tell.
     pub fn commit_generation(&mut self, generation: Option<Generation>) {
@@ -174,12 +180,18 @@ impl SessionState {
         if let (true, Some(transaction)) = (commits, &self.transaction) {
             mark.extend(&transaction.dirty);
         }
-        Execution { mark, written, statement: Arc::clone(statement) }
+        Execution {
+            mark,
+            written,
+            statement: Arc::clone(statement),
+        }
     }
 
     /// Moves on after the execution, whatever its outcome was.
     pub fn finish(&mut self, execution: Execution, outcome: Outcome) {
-        let Execution { statement, written, .. } = execution;
+        let Execution {
+            statement, written, ..
+        } = execution;
         match outcome {
             Outcome::Done => {
                 for effect in &statement.effects {
@@ -213,11 +225,12 @@ impl SessionState {
             (Some(transaction), true) => transaction.doubtful = false,
             (Some(_), false) => {
                 self.transaction = None;
-                if self.settings.depends_on_outcome() {
+                let unknown = self.settings.depends_on_outcome();
+                self.settings.rollback();
+                if unknown {
                     let name = UNKNOWN_OUTCOME.into();
                     self.settings.apply(&Effect::Taint { name, local: false });
                 }
-                self.settings.rollback();
                 self.prefix = self.compute_prefix();
             }
             (None, true) => {
@@ -236,9 +249,7 @@ impl SessionState {
     pub fn wants_commit_generation(&self) -> bool {
         match &self.transaction {
             Some(transaction) => transaction.snapshot == Snapshot::Unread,
-            None => {
-                !self.autocommit && self.new_transaction(None).snapshot == Snapshot::Unread
-            }
+            None => !self.autocommit && self.new_transaction(None).snapshot == Snapshot::Unread,
         }
     }
 
@@ -370,7 +381,9 @@ impl SessionState {
                 // SQLite's SAVEPOINT outside a transaction begins one.
                 if self.transaction.is_none() && self.config.dialect == Dialect::Sqlite {
                     self.begin(None);
-                    self.transaction.iter_mut().for_each(|begun| begun.begun_by_savepoint = true);
+                    self.transaction
+                        .iter_mut()
+                        .for_each(|begun| begun.begun_by_savepoint = true);
                 }
                 if let Some(transaction) = &mut self.transaction {
                     transaction.savepoints.push(name.clone());
@@ -448,7 +461,10 @@ impl SessionState {
             }
             // Settings of its first parts may hold now. Which ones nobody knows.
             if statement.effects.len() > 1 {
-                self.settings.apply(&Effect::Taint { name: UNKNOWN_OUTCOME.into(), local: false });
+                self.settings.apply(&Effect::Taint {
+                    name: UNKNOWN_OUTCOME.into(),
+                    local: false,
+                });
             }
             return;
         };
@@ -456,7 +472,10 @@ impl SessionState {
             transaction.failed = true;
         }
         let ends = |effect: &Effect| {
-            !matches!(effect, Effect::Set { .. } | Effect::Taint { .. } | Effect::Savepoint(_))
+            !matches!(
+                effect,
+                Effect::Set { .. } | Effect::Taint { .. } | Effect::Savepoint(_)
+            )
         };
         // SQLite's COMMIT may fail and leave the transaction open, PostgreSQL's ends it; MySQL
         // rolls back on a deadlock. Whoever cannot tell counts as both.
@@ -505,7 +524,9 @@ impl SessionState {
 
     fn release(&mut self, name: &str) {
         self.settings.release(name);
-        let Some(transaction) = &mut self.transaction else { return };
+        let Some(transaction) = &mut self.transaction else {
+            return;
+        };
         if transaction.release_commits(name) {
             self.end(true, false);
         } else {
@@ -534,7 +555,9 @@ impl SessionState {
         if settings.is_default() {
             return self.config.prefix;
         }
-        let parts = settings.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        let parts = settings
+            .iter()
+            .flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
         KeyPrefix::new(std::iter::once(self.config.prefix.as_bytes()).chain(parts))
     }
 }

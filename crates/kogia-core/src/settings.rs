@@ -28,10 +28,16 @@ impl Settings {
 
     fn apply(&mut self, effect: &Effect) {
         match effect {
-            Effect::Set { name, value: Some(value), .. } => {
+            Effect::Set {
+                name,
+                value: Some(value),
+                ..
+            } => {
                 self.values.insert(name.clone(), value.clone());
             }
-            Effect::Set { name, value: None, .. } => {
+            Effect::Set {
+                name, value: None, ..
+            } => {
                 self.values.remove(name);
             }
             Effect::Taint { name, .. } => {
@@ -61,7 +67,10 @@ pub(crate) struct ScopedSettings {
 
 impl ScopedSettings {
     pub(crate) fn new(transactional: bool) -> Self {
-        ScopedSettings { transactional, ..Default::default() }
+        ScopedSettings {
+            transactional,
+            ..Default::default()
+        }
     }
 
     pub(crate) fn now(&self) -> &Settings {
@@ -84,7 +93,11 @@ impl ScopedSettings {
 
     /// Whether committing the open transaction would leave other settings than rolling it back.
     pub(crate) fn depends_on_outcome(&self) -> bool {
-        self.transactional && self.saved.first().is_some_and(|(_, now, _)| *now != self.kept)
+        self.transactional
+            && self
+                .saved
+                .first()
+                .is_some_and(|(_, now, _)| *now != self.kept)
     }
 
     pub(crate) fn begin(&mut self) {
@@ -92,7 +105,8 @@ impl ScopedSettings {
     }
 
     pub(crate) fn savepoint(&mut self, name: &str) {
-        self.saved.push((Some(name.into()), self.now.clone(), self.kept.clone()));
+        self.saved
+            .push((Some(name.into()), self.now.clone(), self.kept.clone()));
     }
 
     pub(crate) fn commit(&mut self) {
@@ -112,7 +126,9 @@ impl ScopedSettings {
     /// Rolls back to a savepoint, which stays. An unknown name was refused by the database too.
     pub(crate) fn rollback_to(&mut self, name: &str) {
         let named = |saved: &(Option<Box<str>>, _, _)| saved.0.as_deref() == Some(name);
-        let Some(position) = self.saved.iter().rposition(named) else { return };
+        let Some(position) = self.saved.iter().rposition(named) else {
+            return;
+        };
         self.saved.truncate(position + 1);
         if self.transactional {
             let (_, now, kept) = &self.saved[position];

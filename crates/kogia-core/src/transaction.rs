@@ -78,6 +78,8 @@ impl Transaction {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.savepoints.iter().rposition(|savepoint| **savepoint == *name)
+        self.savepoints
+            .iter()
+            .rposition(|savepoint| **savepoint == *name)
     }
 }

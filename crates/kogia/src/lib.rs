@@ -1,1 +1,8 @@
-//! To be written.
+//! A cache of SQL query results that invalidates itself.
+
+mod store;
+mod token;
+
+pub use self::store::{
+    Abandoned, Backend, Mark, MemoryStore, Store, StoreError, StoreUrl, StoreUrlError, Usage,
+};

@@ -225,20 +225,32 @@ impl fmt::Display for Uncacheable {
                 write!(f, "{function} can give another answer each time")
             }
             Uncacheable::UnknownFunction(function) => {
-                write!(f, "nothing is known about the function {function}, so it counts as volatile")
+                write!(
+                    f,
+                    "nothing is known about the function {function}, so it counts as volatile"
+                )
             }
             Uncacheable::Locks => f.write_str("the query locks rows"),
             Uncacheable::TemporaryTable(table) => {
-                write!(f, "{table} is a temporary table, which only its own session sees")
+                write!(
+                    f,
+                    "{table} is a temporary table, which only its own session sees"
+                )
             }
             Uncacheable::SystemTable(table) => {
-                write!(f, "{table} belongs to the database system, which changes it unseen")
+                write!(
+                    f,
+                    "{table} belongs to the database system, which changes it unseen"
+                )
             }
             Uncacheable::ForeignTable(table) => {
                 write!(f, "{table} is a foreign table, whose writers are not seen")
             }
             Uncacheable::OtherDatabase(table) => {
-                write!(f, "{table} lies in another database, whose writers are not seen")
+                write!(
+                    f,
+                    "{table} lies in another database, whose writers are not seen"
+                )
             }
             Uncacheable::UnknownTable(table) => {
                 write!(f, "the catalog does not know what {table} reads")
@@ -246,7 +258,10 @@ impl fmt::Display for Uncacheable {
             Uncacheable::Sampling => f.write_str("the query samples rows at random"),
             Uncacheable::UserVariable => f.write_str("the query uses variables of its session"),
             Uncacheable::RowSecurity(table) => {
-                write!(f, "{table} has row-level security that depends on more than the role")
+                write!(
+                    f,
+                    "{table} has row-level security that depends on more than the role"
+                )
             }
             Uncacheable::External(what) => write!(f, "{what} reads outside the database"),
             Uncacheable::Policy(table) => {
