@@ -19,7 +19,7 @@ mod value;
 
 pub use self::analysis::{
     Analyzer, Effect, Isolation, IsolationScope, Literal, Operand, Pin, Proof, Read, Statement,
-    Uncacheable, Wide, Write, WriteScope,
+    Table, Uncacheable, Wide, Write, WriteScope,
 };
 pub use self::canonical::canonical;
 pub use self::dialect::{Dialect, UnknownDialectError};

@@ -19,7 +19,7 @@ use crate::value::Parameter;
 const UNKNOWN_OUTCOME: &str = "a setting whose transaction ended unseen";
 
 /// What a session starts with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct SessionConfig {
     /// The dialect of the connection.
     pub dialect: Dialect,
@@ -34,6 +34,20 @@ pub struct SessionConfig {
     pub catalog: bool,
     /// The key prefix of a session that has not changed any setting.
     pub prefix: KeyPrefix,
+}
+
+impl SessionConfig {
+    /// How a cacheable query may use the cache on a fresh connection, outside any transaction.
+    pub fn access(&self) -> Access {
+        if self.isolation == Isolation::ReadUncommitted {
+            Access::Bypass(SessionBypass::ReadUncommitted)
+        } else if !self.autocommit {
+            // The query would open a transaction, whose snapshot nobody prepared for.
+            Access::Bypass(SessionBypass::SnapshotMoved)
+        } else {
+            Access::Shared
+        }
+    }
 }
 
 /// The state of one session, moved on by every statement that runs on its connection.
@@ -266,14 +280,13 @@ impl SessionState {
             return Access::Bypass(SessionBypass::TemporaryTable);
         }
         let Some(transaction) = &self.transaction else {
-            if self.isolation == Isolation::ReadUncommitted {
-                return Access::Bypass(SessionBypass::ReadUncommitted);
+            let (isolation, autocommit) = (self.isolation, self.autocommit);
+            return SessionConfig {
+                isolation,
+                autocommit,
+                ..*self.config
             }
-            if !self.autocommit {
-                // The query opens a transaction, whose snapshot nobody prepared for.
-                return Access::Bypass(SessionBypass::SnapshotMoved);
-            }
-            return Access::Shared;
+            .access();
         };
         if transaction.doubtful {
             return Access::Bypass(SessionBypass::Doubtful);

@@ -49,9 +49,27 @@ impl Analyzer {
         todo!()
     }
 
+    /// The base tables that a name stands for: the table itself, or what a view reads. For
+    /// invalidation by hand.
+    pub fn tables_of(&self, name: &str) -> Vec<Table> {
+        let _ = name;
+        todo!()
+    }
+
     /// What the text does. Never fails; see [`Uncacheable::Opaque`].
     pub fn analyze(&self, sql: &str) -> Arc<Statement> {
         let _ = sql;
         todo!()
     }
+}
+
+/// A base table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// The canonical name.
+    pub name: Arc<str>,
+    /// Its tags.
+    pub tags: crate::tag::TableTags,
+    /// Its key column, if keys can be pinned.
+    pub key: Option<Arc<crate::schema::KeyColumn>>,
 }

@@ -4,14 +4,27 @@ mod memory;
 mod url;
 
 pub use self::memory::MemoryStore;
+pub(crate) use self::url::DEFAULT_CAPACITY;
 pub use self::url::{StoreUrl, StoreUrlError};
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use kogia_core::{Fill, Generation, OwnerId, ReadRequest, ReadResponse, Tag, TagSet};
 use smallvec::SmallVec;
+
+/// Opens the store that a URL names.
+pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
+    match url {
+        StoreUrl::Memory { capacity } => Ok(Arc::new(MemoryStore::new(*capacity))),
+        StoreUrl::File { .. } => Err(StoreError::Open {
+            url: url.to_string(),
+            reason: "this program was built without the file store".to_owned(),
+        }),
+    }
+}
 
 /// Something that keeps entries and generations.
 ///

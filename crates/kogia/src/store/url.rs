@@ -27,10 +27,10 @@ pub enum StoreUrl {
 
 /// What a store holds if its URL names no capacity: enough for a hundred thousand lists of rows,
 /// little enough to go unnoticed on a web server.
-pub const DEFAULT_CAPACITY: u64 = 256_000_000;
+pub(crate) const DEFAULT_CAPACITY: u64 = 256_000_000;
 
 /// The smallest capacity, below which eviction has nothing to choose from.
-pub const MIN_CAPACITY: u64 = 1_000_000;
+pub(crate) const MIN_CAPACITY: u64 = 1_000_000;
 
 /// A URL that names no store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
