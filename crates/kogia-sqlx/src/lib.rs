@@ -1,1 +1,4 @@
 //! To be written.
+
+mod arguments;
+mod codec;
