@@ -76,16 +76,20 @@ impl Harness {
         })
     }
 
-    fn access(&self, table: &str) -> Access {
+    fn read(&self, table: &str) -> Arc<Statement> {
         let read = Read {
             table: table.into(),
             tags: self.table(table),
             pin: None,
         };
-        let statement = Statement {
+        Arc::new(Statement {
             reads: vec![read],
             ..nothing()
-        };
+        })
+    }
+
+    fn access(&self, table: &str) -> Access {
+        let statement = self.read(table);
         let tags = [
             self.tags.database_epoch,
             self.tags.schema_epoch,
