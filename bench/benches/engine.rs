@@ -42,12 +42,21 @@ fn database(cache: &Cache) -> Database {
 
 fn read(database: &Database, options: &QueryOptions, number: i64, value: &Bytes) -> Bytes {
     let parameters = [Parameter::untyped(Value::Int(number))];
-    let query =
-        Query { sql: QUERY, parameters: Some(&parameters), shape: b"bench", options };
+    let query = Query {
+        sql: QUERY,
+        parameters: Some(&parameters),
+        shape: b"bench",
+        options,
+    };
     let answer = database.read_blocking(
         &query,
         || Ok::<_, Failed>(value.clone()),
-        |value| Some(Encoded { value: value.clone(), rows: 1 }),
+        |value| {
+            Some(Encoded {
+                value: value.clone(),
+                rows: 1,
+            })
+        },
     );
     match answer {
         Ok(Answer::Cached(value) | Answer::Fresh(value)) => value,
@@ -69,7 +78,10 @@ fn hits(c: &mut Criterion) {
     let mut group = c.benchmark_group("hit 1 KiB");
     let folder = tempfile::tempdir().expect("a temporary folder");
     for entries in [1_000_i64, 1_000_000] {
-        let memory = Cache::builder().url("memory:?capacity=4GB").expect("a URL").build();
+        let memory = Cache::builder()
+            .url("memory:?capacity=4GB")
+            .expect("a URL")
+            .build();
         let file = file_cache(&folder.path().join(entries.to_string()), "4GB");
         for (name, cache) in [("memory", memory), ("file", file)] {
             let database = database(&cache);
@@ -86,7 +98,10 @@ fn hits(c: &mut Criterion) {
                 });
             });
             let after = cache.stats();
-            assert_eq!(after.misses, before.misses, "every read of {name} was a hit");
+            assert_eq!(
+                after.misses, before.misses,
+                "every read of {name} was a hit"
+            );
         }
     }
     group.finish();
@@ -96,7 +111,10 @@ fn hits(c: &mut Criterion) {
 fn scaling(c: &mut Criterion) {
     let value = Bytes::from(vec![7; 1024]);
     let options = QueryOptions::default();
-    let cache = Cache::builder().url("memory:?capacity=1GB").expect("a URL").build();
+    let cache = Cache::builder()
+        .url("memory:?capacity=1GB")
+        .expect("a URL")
+        .build();
     let database = database(&cache);
     const ENTRIES: i64 = 10_000;
     for number in 0..ENTRIES {
@@ -138,8 +156,14 @@ fn misses(c: &mut Criterion) {
     let options = QueryOptions::default();
     let mut group = c.benchmark_group("miss and fill 1 KiB");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let memory = Cache::builder().url("memory:?capacity=64MB").expect("a URL").build();
-    for (name, cache) in [("memory", memory), ("file", file_cache(folder.path(), "64MB"))] {
+    let memory = Cache::builder()
+        .url("memory:?capacity=64MB")
+        .expect("a URL")
+        .build();
+    for (name, cache) in [
+        ("memory", memory),
+        ("file", file_cache(folder.path(), "64MB")),
+    ] {
         let database = database(&cache);
         let mut number = 0;
         group.bench_function(name, |b| {
@@ -155,8 +179,14 @@ fn misses(c: &mut Criterion) {
 fn writes(c: &mut Criterion) {
     let mut group = c.benchmark_group("mark and clear 3 tags");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let memory = Cache::builder().url("memory:?capacity=64MB").expect("a URL").build();
-    for (name, cache) in [("memory", memory), ("file", file_cache(folder.path(), "64MB"))] {
+    let memory = Cache::builder()
+        .url("memory:?capacity=64MB")
+        .expect("a URL")
+        .build();
+    for (name, cache) in [
+        ("memory", memory),
+        ("file", file_cache(folder.path(), "64MB")),
+    ] {
         let database = database(&cache);
         let mut session = database.session(Backend::Process);
         group.bench_function(name, |b| {
@@ -178,9 +208,10 @@ fn analysis(c: &mut Criterion) {
          p.id = b.publisher_id WHERE b.id IN ($2, $3, $4) AND (a.name LIKE $5 OR a.name IS NULL) \
          AND NOT EXISTS (SELECT 1 FROM ban WHERE ban.book_id = b.id)",
     );
-    sql.push_str(&" ORDER BY b.title ASC, b.id DESC LIMIT 21"[..500_usize.saturating_sub(sql.len()).min(40)]);
-    let analyzer =
-        || Analyzer::new(DatabaseId::new("bench"), Schema::unknown(Dialect::Postgres));
+    sql.push_str(
+        &" ORDER BY b.title ASC, b.id DESC LIMIT 21"[..500_usize.saturating_sub(sql.len()).min(40)],
+    );
+    let analyzer = || Analyzer::new(DatabaseId::new("bench"), Schema::unknown(Dialect::Postgres));
     let mut group = c.benchmark_group("analysis of 500 characters");
     group.bench_function("first time", |b| {
         b.iter_batched_ref(
@@ -199,7 +230,10 @@ fn analysis(c: &mut Criterion) {
 fn contended(c: &mut Criterion) {
     let value = Bytes::from(vec![7; 1024]);
     let options = QueryOptions::default();
-    let cache = Cache::builder().url("memory:?capacity=64MB").expect("a URL").build();
+    let cache = Cache::builder()
+        .url("memory:?capacity=64MB")
+        .expect("a URL")
+        .build();
     let database = database(&cache);
     let stop = Arc::new(AtomicBool::new(false));
     let reader = {
