@@ -14,6 +14,7 @@ mod schema;
 mod session;
 mod settings;
 mod tag;
+mod tag_names;
 mod transaction;
 mod value;
 
@@ -35,4 +36,5 @@ pub use self::schema::{
 };
 pub use self::session::{Access, Execution, Outcome, SessionBypass, SessionConfig, SessionState};
 pub use self::tag::{DatabaseId, TableTags, Tag};
+pub use self::tag_names::TagNames;
 pub use self::value::{Parameter, Value};
