@@ -90,8 +90,8 @@ impl Bound {
     }
 }
 
-/// Prints a value for debugging until a piece equals `stop`.
-fn printed(value: &dyn Debug, stop: &str) -> SmallVec<[u8; 512]> {
+/// Prints a value for debugging, up to a piece that equals `stop`.
+fn printed(value: &dyn Debug, stop: Option<&str>) -> SmallVec<[u8; 512]> {
     let mut printer = Printer { text: SmallVec::new(), stop };
     // An error is the printer's own way to stop early.
     let _ = write!(printer, "{value:?}");
@@ -100,13 +100,13 @@ fn printed(value: &dyn Debug, stop: &str) -> SmallVec<[u8; 512]> {
 
 struct Printer<'a> {
     text: SmallVec<[u8; 512]>,
-    stop: &'a str,
+    stop: Option<&'a str>,
 }
 
 impl Write for Printer<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         self.text.extend_from_slice(piece.as_bytes());
-        if piece == self.stop { Err(fmt::Error) } else { Ok(()) }
+        if Some(piece) == self.stop { Err(fmt::Error) } else { Ok(()) }
     }
 }
 

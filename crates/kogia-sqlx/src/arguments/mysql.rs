@@ -17,7 +17,7 @@ pub(crate) fn bound(arguments: &MySqlArguments) -> Option<Bound> {
     // The values are printed before the types, number by number. A copy without them is quicker.
     let mut copy = arguments.clone();
     let _ = copy.add(Probe(&mut bound.bytes));
-    let text = printed(&copy, "");
+    let text = printed(&copy, None);
     let mut reader = Reader(&text);
     reader.expect("MySqlArguments { values: [], types: [")?;
     let mut types = smallvec::SmallVec::<[(u8, bool); 8]>::new();

@@ -17,7 +17,7 @@ pub(crate) fn bound(arguments: &mut PgArguments) -> Option<Bound> {
     if count == 0 {
         return Some(bound);
     }
-    let text = printed(arguments, "PgArgumentBuffer");
+    let text = printed(arguments, Some("PgArgumentBuffer"));
     let mut types = Reader(&text);
     types.expect("PgArguments { types: [")?;
     // The probe always refuses; what sqlx answers says nothing more.
@@ -156,7 +156,7 @@ fn elements_are(element: u32, value: &[u8]) -> bool {
 ///
 /// This prints the whole buffer, number by number, so it is only asked where it matters.
 fn has_no_holes(arguments: &PgArguments) -> bool {
-    printed(arguments, "").ends_with(b"hole_offsets: [], hole_types: [] } }")
+    printed(arguments, None).ends_with(b"hole_offsets: [], hole_types: [] } }")
 }
 
 fn kind(name: &str) -> Kind {

@@ -12,7 +12,7 @@ pub(crate) fn bound(arguments: &SqliteArguments) -> Option<Bound> {
     if count == 0 {
         return Some(bound);
     }
-    let text = printed(arguments, "");
+    let text = printed(arguments, None);
     let mut reader = Reader(&text);
     reader.expect("SqliteArguments { values: SqliteArgumentsBuffer([")?;
     for index in 0..count {
