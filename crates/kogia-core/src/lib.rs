@@ -16,7 +16,7 @@ pub use self::analysis::{
     Uncacheable, Wide, Write, WriteScope,
 };
 pub use self::canonical::canonical;
-pub use self::dialect::{Dialect, UnknownDialectError};
+pub use self::dialect::{Dialect, UnknownDialectError, key_kind};
 pub use self::generation::{Generation, Lease, OwnerId, Stamp, StoreTime, TagState, Tokens};
 pub use self::schema::{
     Cascade, Function, KeyColumn, KeyKind, Relation, RelationKind, Schema, Trigger, TriggerBody,
