@@ -5,6 +5,7 @@
 
 mod analysis;
 mod canonical;
+mod catalog;
 mod dialect;
 mod generation;
 mod schema;
@@ -16,6 +17,7 @@ pub use self::analysis::{
     Uncacheable, Wide, Write, WriteScope,
 };
 pub use self::canonical::canonical;
+pub use self::catalog::{Catalog, FactKind, Facts};
 pub use self::dialect::{Dialect, UnknownDialectError};
 pub use self::generation::{Generation, Lease, OwnerId, Stamp, StoreTime, TagState, Tokens};
 pub use self::schema::{
