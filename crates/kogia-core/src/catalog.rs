@@ -29,7 +29,12 @@ impl Catalog {
             by_name.insert(name.as_str().into(), facts.len());
             facts.push(Facts::unite(database, name, members, &groups));
         }
-        Catalog { database: database.clone(), facts, by_name, schema }
+        Catalog {
+            database: database.clone(),
+            facts,
+            by_name,
+            schema,
+        }
     }
 
     /// The dialect of the database.
@@ -60,7 +65,9 @@ impl Catalog {
 
     /// What is known about the relation with this folded name. A partition is its root.
     pub fn relation(&self, folded: &str) -> Option<&Facts> {
-        self.by_name.get(folded).and_then(|&index| self.facts.get(index))
+        self.by_name
+            .get(folded)
+            .and_then(|&index| self.facts.get(index))
     }
 
     /// All relations, each once.
@@ -78,7 +85,10 @@ impl Catalog {
 
     /// What the database declares about a function of a user or an extension.
     pub fn function(&self, folded: &str) -> Option<Volatility> {
-        self.schema.functions.get(folded).map(|function| function.volatility)
+        self.schema
+            .functions
+            .get(folded)
+            .map(|function| function.volatility)
     }
 
     /// Whether a qualifier (a database on MySQL, an attached file on SQLite) names another database
@@ -148,7 +158,9 @@ impl Facts {
         groups: &Groups<'_>,
     ) -> Facts {
         let relatives = groups.relatives(name);
-        let family = relatives.iter().filter_map(|relative| groups.members.get(relative));
+        let family = relatives
+            .iter()
+            .filter_map(|relative| groups.members.get(relative));
         let is = |kind: RelationKind| {
             let mut all = members.iter().chain(family.clone().flatten());
             all.any(|member| member.kind == kind)
@@ -169,13 +181,20 @@ impl Facts {
             FactKind::Temporary
         } else if !views.is_empty() {
             FactKind::Views(views)
-        } else if members.iter().all(|member| member.kind == RelationKind::MaterializedView) {
+        } else if members
+            .iter()
+            .all(|member| member.kind == RelationKind::MaterializedView)
+        {
             FactKind::MaterializedView
         } else {
             FactKind::Table
         };
         // A partition's own key says nothing about the rows of its siblings.
-        let roots = || members.iter().filter(|member| member.kind != RelationKind::Partition);
+        let roots = || {
+            members
+                .iter()
+                .filter(|member| member.kind != RelationKind::Partition)
+        };
         let key = roots().next().and_then(|root| root.key.clone());
         let agreed = relatives.is_empty() && roots().all(|root| root.key == key);
         Facts {
@@ -187,9 +206,18 @@ impl Facts {
             other_unique: members.iter().any(|member| member.other_unique),
             generated_key: roots().all(|root| root.generated_key),
             row_security: members.iter().any(|member| member.row_security),
-            cascades: members.iter().flat_map(|member| member.cascades.clone()).collect(),
-            triggers: members.iter().flat_map(|member| member.triggers.clone()).collect(),
-            relatives: relatives.iter().map(|relative| relative.as_str().into()).collect(),
+            cascades: members
+                .iter()
+                .flat_map(|member| member.cascades.clone())
+                .collect(),
+            triggers: members
+                .iter()
+                .flat_map(|member| member.triggers.clone())
+                .collect(),
+            relatives: relatives
+                .iter()
+                .map(|relative| relative.as_str().into())
+                .collect(),
             contradictory,
         }
     }
@@ -225,8 +253,16 @@ impl<'s> Groups<'s> {
                 for parent in &relation.parents {
                     let parent = roots.canonical(&fold(dialect, parent));
                     if parent != name {
-                        groups.parents.entry(name.clone()).or_default().insert(parent.clone());
-                        groups.children.entry(parent).or_default().insert(name.clone());
+                        groups
+                            .parents
+                            .entry(name.clone())
+                            .or_default()
+                            .insert(parent.clone());
+                        groups
+                            .children
+                            .entry(parent)
+                            .or_default()
+                            .insert(name.clone());
                     }
                 }
             }
@@ -288,7 +324,10 @@ pub(crate) fn fold(dialect: Dialect, identifier: &str) -> String {
         Dialect::MySql | Dialect::Sqlite => identifier.len(),
     };
     // Letter by letter: `str::to_lowercase` gives one letter (Σ) two forms.
-    identifier[..cut].chars().flat_map(char::to_lowercase).collect()
+    identifier[..cut]
+        .chars()
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 #[cfg(test)]
@@ -297,15 +336,26 @@ mod tests {
     use crate::schema::{Function, KeyKind};
 
     fn key(name: &str) -> Option<Arc<KeyColumn>> {
-        Some(Arc::new(KeyColumn { name: name.into(), kind: KeyKind::Integer }))
+        Some(Arc::new(KeyColumn {
+            name: name.into(),
+            kind: KeyKind::Integer,
+        }))
     }
 
     fn keyed(name: &str) -> Relation {
-        Relation { key: key("id"), generated_key: true, ..Relation::table(name) }
+        Relation {
+            key: key("id"),
+            generated_key: true,
+            ..Relation::table(name)
+        }
     }
 
     fn catalog(dialect: Dialect, relations: Vec<Relation>) -> Catalog {
-        let schema = Schema { loaded: true, relations, ..Schema::unknown(dialect) };
+        let schema = Schema {
+            loaded: true,
+            relations,
+            ..Schema::unknown(dialect)
+        };
         Catalog::new(&DatabaseId::new("test"), schema)
     }
 
@@ -315,7 +365,10 @@ mod tests {
         assert!(catalog.relation(&catalog.fold("BOOK")).is_some());
         assert_eq!(catalog.fold("ΟΔΟΣ"), catalog.fold("οδοσ"));
         assert!(catalog.relation("shelf").is_none());
-        assert_eq!(catalog.table_tags("book"), catalog.relation("book").unwrap().tags);
+        assert_eq!(
+            catalog.table_tags("book"),
+            catalog.relation("book").unwrap().tags
+        );
     }
 
     #[test]
@@ -350,22 +403,30 @@ mod tests {
 
     #[test]
     fn a_key_stays_only_if_all_agree() {
-        let other = Relation { key: key("code"), ..keyed("book") };
+        let other = Relation {
+            key: key("code"),
+            ..keyed("book")
+        };
         let catalog = catalog(Dialect::Postgres, vec![keyed("book"), other]);
         assert_eq!(catalog.relation("book").unwrap().key, None);
     }
 
     #[test]
     fn views_stand_beside_tables() {
-        let view =
-            |text: &str| Relation { kind: RelationKind::View(Some(text.into())), ..keyed("v") };
+        let view = |text: &str| Relation {
+            kind: RelationKind::View(Some(text.into())),
+            ..keyed("v")
+        };
         let one = catalog(Dialect::Postgres, vec![view("SELECT 1"), view("SELECT 2")]);
         let facts = one.relation("v").unwrap();
         assert!(matches!(&facts.kind, FactKind::Views(views) if views.len() == 2));
         assert!(!facts.has_rows);
         let mixed = catalog(Dialect::Postgres, vec![view("SELECT 1"), keyed("v")]);
         assert!(mixed.relation("v").unwrap().has_rows);
-        let foreign = Relation { kind: RelationKind::Foreign, ..keyed("v") };
+        let foreign = Relation {
+            kind: RelationKind::Foreign,
+            ..keyed("v")
+        };
         let worst = catalog(Dialect::Postgres, vec![view("SELECT 1"), foreign]);
         let facts = worst.relation("v").unwrap();
         assert!(facts.kind == FactKind::Foreign && facts.contradictory);
@@ -403,7 +464,10 @@ mod tests {
             partition("p1", "b"),
         ];
         let catalog = catalog(Dialect::Postgres, relations);
-        assert_eq!(catalog.relation("a").unwrap().name, catalog.relation("b").unwrap().name);
+        assert_eq!(
+            catalog.relation("a").unwrap().name,
+            catalog.relation("b").unwrap().name
+        );
     }
 
     #[test]
@@ -412,13 +476,21 @@ mod tests {
             parents: vec![parent.into()],
             ..keyed(name)
         };
-        let relations =
-            vec![keyed("city"), child("capital", "city"), child("port", "city"), child("old", "capital")];
+        let relations = vec![
+            keyed("city"),
+            child("capital", "city"),
+            child("port", "city"),
+            child("old", "capital"),
+        ];
         let catalog = catalog(Dialect::Postgres, relations);
         let names = |name: &str| {
             let facts = catalog.relation(name).unwrap();
             assert_eq!(facts.key, None, "{name}");
-            facts.relatives.iter().map(|name| name.to_string()).collect::<Vec<_>>()
+            facts
+                .relatives
+                .iter()
+                .map(|name| name.to_string())
+                .collect::<Vec<_>>()
         };
         assert_eq!(names("capital"), ["city", "old"]);
         assert_eq!(names("city"), ["capital", "old", "port"]);
@@ -444,10 +516,18 @@ mod tests {
         };
         let catalog = catalog(
             Dialect::Postgres,
-            vec![relation("a", "b"), relation("b", "a"), partition("p", "q"), partition("q", "p")],
+            vec![
+                relation("a", "b"),
+                relation("b", "a"),
+                partition("p", "q"),
+                partition("q", "p"),
+            ],
         );
         assert_eq!(catalog.relation("a").unwrap().relatives.len(), 1);
-        assert_eq!(catalog.relation("p").unwrap().name, catalog.relation("q").unwrap().name);
+        assert_eq!(
+            catalog.relation("p").unwrap().name,
+            catalog.relation("q").unwrap().name
+        );
     }
 
     #[test]
@@ -467,7 +547,9 @@ mod tests {
     #[test]
     fn functions_are_what_the_catalog_says() {
         let mut schema = Schema::unknown(Dialect::Postgres);
-        let function = Function { volatility: Volatility::Stable };
+        let function = Function {
+            volatility: Volatility::Stable,
+        };
         schema.functions.insert("price".into(), function);
         let catalog = Catalog::new(&DatabaseId::new("test"), schema);
         assert_eq!(catalog.function("price"), Some(Volatility::Stable));

@@ -8,7 +8,8 @@ use crate::catalog::Catalog;
 use crate::dialect::Dialect;
 use crate::tag::DatabaseId;
 
-use super::statement::{Effect, Pin, Proof, Read, Uncacheable, Wide, Write};
+use super::statement::{Effect, Pin, Proof, Read, Statement, Uncacheable, Wide, Write};
+use super::target::Reach;
 
 /// Collects the findings of one analysis. `read.rs` and its neighbours walk queries and
 /// expressions, `write.rs` walks statements that write, `session.rs` those that change the
@@ -31,6 +32,8 @@ pub(super) struct Collector<'a> {
     /// Whether no read may be pinned here: the text holds operators whose precedence is not
     /// certain, or the walk is inside of a recursive CTE.
     pub(super) unpinned: bool,
+    /// What cascades and triggers have reached so far.
+    pub(super) reach: Reach,
 }
 
 impl<'a> Collector<'a> {
@@ -48,6 +51,7 @@ impl<'a> Collector<'a> {
             ctes: Vec::new(),
             views: Vec::new(),
             unpinned: false,
+            reach: Reach::default(),
         }
     }
 
@@ -66,7 +70,10 @@ impl<'a> Collector<'a> {
     pub(super) fn opaque_everything(&mut self, why: impl Into<Box<str>>) {
         self.opaque(why);
         self.wide = Wide::Everything;
-        self.effects.push(Effect::Taint { name: "opaque statement".into(), local: false });
+        self.effects.push(Effect::Taint {
+            name: "opaque statement".into(),
+            local: false,
+        });
     }
 
     /// Adds a base table to the read set, by its canonical name.
@@ -85,8 +92,35 @@ impl<'a> Collector<'a> {
                     one.values.push(value);
                 }
             }
-            Pin { proof: Proof::Never, ..one }
+            Pin {
+                proof: Proof::Never,
+                ..one
+            }
         });
         known.pin = united.filter(|pin| pin.values.len() <= Pin::MAX);
+    }
+
+    /// The findings, for a text of this digest.
+    pub(super) fn finish(self, digest: [u8; 32]) -> Statement {
+        let mut statement = Statement {
+            digest,
+            reads: self.reads,
+            writes: self.writes,
+            wide: self.wide,
+            uncacheable: self.uncacheable,
+            effects: self.effects,
+        };
+        if statement.uncacheable.is_none() {
+            statement.uncacheable = if statement.is_write() {
+                Some(Uncacheable::Writes)
+            } else if !statement.effects.is_empty() {
+                Some(Uncacheable::NotARead)
+            } else if statement.reads.is_empty() {
+                Some(Uncacheable::NoTable)
+            } else {
+                None
+            };
+        }
+        statement
     }
 }

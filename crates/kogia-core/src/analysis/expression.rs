@@ -31,7 +31,10 @@ impl Collector<'_> {
         match expression {
             Expr::Identifier(name) => self.bare_word(name),
             Expr::CompoundIdentifier(parts) => {
-                if parts.first().is_some_and(|part| part.value.starts_with("@@")) {
+                if parts
+                    .first()
+                    .is_some_and(|part| part.value.starts_with("@@"))
+                {
                     self.refuse(Uncacheable::UserVariable);
                 }
                 if let Some(name) = parts.last() {
@@ -53,12 +56,34 @@ impl Collector<'_> {
             | Expr::IsUnknown(inner)
             | Expr::IsNotUnknown(inner)
             | Expr::Nested(inner)
-            | Expr::IsJson { expr: inner, kind: _, unique_keys: _, negated: _ }
-            | Expr::IsNormalized { expr: inner, form: _, negated: _ }
-            | Expr::Collate { expr: inner, collation: _ }
-            | Expr::Extract { field: _, syntax: _, expr: inner }
-            | Expr::Prefixed { prefix: _, value: inner }
-            | Expr::Named { expr: inner, name: _ }
+            | Expr::IsJson {
+                expr: inner,
+                kind: _,
+                unique_keys: _,
+                negated: _,
+            }
+            | Expr::IsNormalized {
+                expr: inner,
+                form: _,
+                negated: _,
+            }
+            | Expr::Collate {
+                expr: inner,
+                collation: _,
+            }
+            | Expr::Extract {
+                field: _,
+                syntax: _,
+                expr: inner,
+            }
+            | Expr::Prefixed {
+                prefix: _,
+                value: inner,
+            }
+            | Expr::Named {
+                expr: inner,
+                name: _,
+            }
             | Expr::Interval(Interval { value: inner, .. }) => pending.push(inner),
             Expr::Ceil { expr, field } | Expr::Floor { expr, field } => {
                 pending.push(expr);
@@ -69,50 +94,116 @@ impl Collector<'_> {
             }
             Expr::IsDistinctFrom(left, right)
             | Expr::IsNotDistinctFrom(left, right)
-            | Expr::InUnnest { expr: left, array_expr: right, negated: _ }
-            | Expr::AtTimeZone { timestamp: left, time_zone: right }
-            | Expr::Position { expr: left, r#in: right } => pending.extend([&**left, &**right]),
-            Expr::InList { expr, list, negated: _ } => {
+            | Expr::InUnnest {
+                expr: left,
+                array_expr: right,
+                negated: _,
+            }
+            | Expr::AtTimeZone {
+                timestamp: left,
+                time_zone: right,
+            }
+            | Expr::Position {
+                expr: left,
+                r#in: right,
+            } => pending.extend([&**left, &**right]),
+            Expr::InList {
+                expr,
+                list,
+                negated: _,
+            } => {
                 pending.push(expr);
                 pending.extend(list);
             }
-            Expr::InSubquery { expr, subquery, negated: _ } => {
+            Expr::InSubquery {
+                expr,
+                subquery,
+                negated: _,
+            } => {
                 pending.push(expr);
                 self.query(subquery);
             }
-            Expr::Between { expr, negated: _, low, high } => {
+            Expr::Between {
+                expr,
+                negated: _,
+                low,
+                high,
+            } => {
                 pending.extend([&**expr, &**low, &**high]);
             }
             Expr::BinaryOp { left, op, right } => {
                 self.operator(op);
                 pending.extend([&**left, &**right]);
             }
-            Expr::AnyOp { left, compare_op, right, is_some: _ }
-            | Expr::AllOp { left, compare_op, right } => {
+            Expr::AnyOp {
+                left,
+                compare_op,
+                right,
+                is_some: _,
+            }
+            | Expr::AllOp {
+                left,
+                compare_op,
+                right,
+            } => {
                 self.operator(compare_op);
                 pending.extend([&**left, &**right]);
             }
-            Expr::Like { negated: _, any: _, expr, pattern, escape_char }
-            | Expr::ILike { negated: _, any: _, expr, pattern, escape_char }
-            | Expr::SimilarTo { negated: _, expr, pattern, escape_char } => {
+            Expr::Like {
+                negated: _,
+                any: _,
+                expr,
+                pattern,
+                escape_char,
+            }
+            | Expr::ILike {
+                negated: _,
+                any: _,
+                expr,
+                pattern,
+                escape_char,
+            }
+            | Expr::SimilarTo {
+                negated: _,
+                expr,
+                pattern,
+                escape_char,
+            } => {
                 pending.extend([&**expr, &**pattern]);
                 pending.extend(escape_char.as_deref());
             }
-            Expr::RLike { negated: _, expr, pattern, regexp: _ } => {
+            Expr::RLike {
+                negated: _,
+                expr,
+                pattern,
+                regexp: _,
+            } => {
                 pending.extend([&**expr, &**pattern]);
             }
             Expr::UnaryOp { op, expr } => {
                 self.unary_operator(*op);
                 pending.push(expr);
             }
-            Expr::Convert { is_try: _, expr, data_type, charset: _, target_before_value: _, styles } => {
+            Expr::Convert {
+                is_try: _,
+                expr,
+                data_type,
+                charset: _,
+                target_before_value: _,
+                styles,
+            } => {
                 pending.push(expr);
                 pending.extend(styles);
                 if let Some(data_type) = data_type {
                     self.data_type(data_type);
                 }
             }
-            Expr::Cast { kind: _, expr, data_type, format } => {
+            Expr::Cast {
+                kind: _,
+                expr,
+                data_type,
+                format,
+            } => {
                 pending.push(expr);
                 self.data_type(data_type);
                 match format {
@@ -124,17 +215,33 @@ impl Collector<'_> {
                     }
                 }
             }
-            Expr::Substring { expr, substring_from, substring_for, special: _, shorthand: _ } => {
+            Expr::Substring {
+                expr,
+                substring_from,
+                substring_for,
+                special: _,
+                shorthand: _,
+            } => {
                 pending.push(expr);
                 pending.extend(substring_from.as_deref());
                 pending.extend(substring_for.as_deref());
             }
-            Expr::Trim { trim_where: _, trim_what, expr, trim_characters } => {
+            Expr::Trim {
+                trim_where: _,
+                trim_what,
+                expr,
+                trim_characters,
+            } => {
                 pending.push(expr);
                 pending.extend(trim_what.as_deref());
                 pending.extend(trim_characters.iter().flatten());
             }
-            Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
+            Expr::Overlay {
+                expr,
+                overlay_what,
+                overlay_from,
+                overlay_for,
+            } => {
                 pending.extend([&**expr, &**overlay_what, &**overlay_from]);
                 pending.extend(overlay_for.as_deref());
             }
@@ -144,20 +251,34 @@ impl Collector<'_> {
                 self.value(&typed.value.value);
             }
             Expr::Function(function) => self.function(function, pending),
-            Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
+            Expr::Case {
+                case_token: _,
+                end_token: _,
+                operand,
+                conditions,
+                else_result,
+            } => {
                 pending.extend(operand.as_deref());
                 for branch in conditions {
                     pending.extend([&branch.condition, &branch.result]);
                 }
                 pending.extend(else_result.as_deref());
             }
-            Expr::Exists { subquery, negated: _ } | Expr::Subquery(subquery) => self.query(subquery),
+            Expr::Exists {
+                subquery,
+                negated: _,
+            }
+            | Expr::Subquery(subquery) => self.query(subquery),
             Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
                 pending.extend(sets.iter().flatten());
             }
             Expr::Tuple(members) => pending.extend(members),
             Expr::Array(array) => pending.extend(&array.elem),
-            Expr::MatchAgainst { columns: _, match_value, opt_search_modifier: _ } => {
+            Expr::MatchAgainst {
+                columns: _,
+                match_value,
+                opt_search_modifier: _,
+            } => {
                 self.value(&match_value.value);
             }
             Expr::MemberOf(member) => pending.extend([&*member.value, &*member.array]),
@@ -179,7 +300,11 @@ impl Collector<'_> {
             AccessExpr::Dot(Expr::Identifier(name)) => self.attribute(name),
             AccessExpr::Dot(field) => pending.push(field),
             AccessExpr::Subscript(Subscript::Index { index }) => pending.push(index),
-            AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride }) => {
+            AccessExpr::Subscript(Subscript::Slice {
+                lower_bound,
+                upper_bound,
+                stride,
+            }) => {
                 pending.extend(lower_bound);
                 pending.extend(upper_bound);
                 pending.extend(stride);
@@ -188,7 +313,12 @@ impl Collector<'_> {
     }
 
     pub(super) fn order<'q>(&mut self, order: &'q [OrderByExpr], pending: &mut Vec<&'q Expr>) {
-        for OrderByExpr { expr, options, with_fill } in order {
+        for OrderByExpr {
+            expr,
+            options,
+            with_fill,
+        } in order
+        {
             pending.push(expr);
             match &options.sort {
                 None | Some(OrderBySort::Asc | OrderBySort::Desc) => {}
@@ -211,7 +341,9 @@ impl Collector<'_> {
             Value::DollarQuotedString(text) => &text.value,
             Value::EscapedStringLiteral(text) | Value::UnicodeStringLiteral(text) => {
                 if spells_letters(text) {
-                    self.refuse(Uncacheable::Volatile("a literal with escaped letters".into()));
+                    self.refuse(Uncacheable::Volatile(
+                        "a literal with escaped letters".into(),
+                    ));
                 }
                 &without_escapes(text)
             }
@@ -340,7 +472,9 @@ impl Collector<'_> {
     /// An operator of an extension or of a user. It calls a function of which nothing is known;
     /// that an operator writes tables is not to be expected, so it only keeps the result out.
     fn custom_operator(&mut self, name: &str) {
-        self.refuse(Uncacheable::UnknownFunction(format!("operator {name}").into()));
+        self.refuse(Uncacheable::UnknownFunction(
+            format!("operator {name}").into(),
+        ));
     }
 
     /// The types of casts and literals: some conversions ask the catalog or the clock.
@@ -422,6 +556,7 @@ fn without_escapes(text: &str) -> String {
 /// Whether a backslash in a literal is followed by the code of a character.
 fn spells_letters(text: &str) -> bool {
     text.as_bytes().windows(2).any(|pair| {
-        pair[0] == b'\\' && (pair[1].is_ascii_hexdigit() || matches!(pair[1], b'+' | b'x' | b'u' | b'U'))
+        pair[0] == b'\\'
+            && (pair[1].is_ascii_hexdigit() || matches!(pair[1], b'+' | b'x' | b'u' | b'U'))
     })
 }

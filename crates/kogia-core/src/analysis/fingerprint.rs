@@ -12,7 +12,13 @@ const RULES: u32 = 1;
 /// The digest of these facts, under the present rules.
 pub(super) fn fingerprint(schema: &Schema) -> [u8; 32] {
     // Every field is named, so that a new one cannot be forgotten.
-    let Schema { dialect, loaded, database, relations, functions } = schema;
+    let Schema {
+        dialect,
+        loaded,
+        database,
+        relations,
+        functions,
+    } = schema;
     let mut whole = Facts::new();
     whole.number(u64::from(RULES));
     whole.text(dialect.name());
@@ -78,7 +84,13 @@ fn relation(relation: &Relation) -> [u8; 32] {
         facts.flag(*flag);
     }
     facts.number(cascades.len() as u64);
-    for Cascade { table, on_delete, on_update, columns } in cascades {
+    for Cascade {
+        table,
+        on_delete,
+        on_update,
+        columns,
+    } in cascades
+    {
         facts.text(table);
         facts.flag(*on_delete);
         facts.flag(*on_update);
@@ -86,7 +98,13 @@ fn relation(relation: &Relation) -> [u8; 32] {
         columns.iter().for_each(|column| facts.text(column));
     }
     facts.number(triggers.len() as u64);
-    for Trigger { on_insert, on_update, on_delete, body } in triggers {
+    for Trigger {
+        on_insert,
+        on_update,
+        on_delete,
+        body,
+    } in triggers
+    {
         for flag in [on_insert, on_update, on_delete] {
             facts.flag(*flag);
         }
@@ -146,7 +164,12 @@ mod tests {
         schema.relations[0].row_security = true;
         let secured = fingerprint(&schema);
         assert_ne!(secured, before);
-        schema.functions.insert("f".into(), Function { volatility: Volatility::Stable });
+        schema.functions.insert(
+            "f".into(),
+            Function {
+                volatility: Volatility::Stable,
+            },
+        );
         assert_ne!(fingerprint(&schema), secured);
         assert_ne!(
             fingerprint(&Schema::unknown(Dialect::Postgres)),

@@ -52,22 +52,25 @@ impl Collector<'_> {
 
     /// What calling a function of this name means. The arguments are not known if they come from
     /// a subquery.
-    pub(super) fn named_function(
-        &mut self,
-        name: &ObjectName,
-        arguments: Option<&[FunctionArg]>,
-    ) {
+    pub(super) fn named_function(&mut self, name: &ObjectName, arguments: Option<&[FunctionArg]>) {
         let Some(parts) = identifiers(name) else {
             return self.opaque("a function has a computed name");
         };
-        let Some((last, qualifiers)) = parts.split_last() else { return };
+        let Some((last, qualifiers)) = parts.split_last() else {
+            return;
+        };
         let folded = self.catalog.fold(&last.value);
         let built_in = match qualifiers {
             [] => true,
-            [schema] => self.dialect == Dialect::Postgres && self.catalog.fold(&schema.value) == "pg_catalog",
+            [schema] => {
+                self.dialect == Dialect::Postgres
+                    && self.catalog.fold(&schema.value) == "pg_catalog"
+            }
             _ => false,
         };
-        let kind = built_in.then(|| function_kind(self.dialect, &folded)).flatten();
+        let kind = built_in
+            .then(|| function_kind(self.dialect, &folded))
+            .flatten();
         let own = self.catalog.function(&folded);
         match kind {
             Some(kind) => self.built_in(kind, &folded, arguments),
@@ -101,7 +104,10 @@ impl Collector<'_> {
             }
             FunctionKind::Session => {
                 self.opaque(format!("{folded}() changes the session"));
-                self.effects.push(Effect::Taint { name: folded.into(), local: false });
+                self.effects.push(Effect::Taint {
+                    name: folded.into(),
+                    local: false,
+                });
             }
             FunctionKind::Writes => self.opaque(format!("{folded}() may write anything")),
             FunctionKind::External => self.refuse(Uncacheable::External(shown())),
@@ -177,14 +183,18 @@ impl Collector<'_> {
         }
     }
 
-    pub(super) fn argument<'q>(
-        &mut self,
-        argument: &'q FunctionArg,
-        pending: &mut Vec<&'q Expr>,
-    ) {
+    pub(super) fn argument<'q>(&mut self, argument: &'q FunctionArg, pending: &mut Vec<&'q Expr>) {
         let (name, argument) = match argument {
-            FunctionArg::Named { name: _, arg, operator: _ } => (None, arg),
-            FunctionArg::ExprNamed { name, arg, operator: _ } => (Some(name), arg),
+            FunctionArg::Named {
+                name: _,
+                arg,
+                operator: _,
+            } => (None, arg),
+            FunctionArg::ExprNamed {
+                name,
+                arg,
+                operator: _,
+            } => (Some(name), arg),
             FunctionArg::Unnamed(argument) => (None, argument),
         };
         pending.extend(name);
@@ -222,7 +232,12 @@ impl Collector<'_> {
     }
 
     pub(super) fn window<'q>(&mut self, window: &'q WindowSpec, pending: &mut Vec<&'q Expr>) {
-        let WindowSpec { window_name: _, partition_by, order_by, window_frame } = window;
+        let WindowSpec {
+            window_name: _,
+            partition_by,
+            order_by,
+            window_frame,
+        } = window;
         pending.extend(partition_by);
         self.order(order_by, pending);
         let bounds = window_frame
@@ -287,13 +302,19 @@ fn bare_functions(dialect: Dialect) -> &'static [&'static str] {
 /// Whether a date function of SQLite may read the clock: without an argument it does, and with an
 /// argument whose value is not known from the text it may be given `now`.
 fn asks_the_clock(dialect: Dialect, function: &str, arguments: Option<&[FunctionArg]>) -> bool {
-    let Some(arguments) = arguments else { return true };
+    let Some(arguments) = arguments else {
+        return true;
+    };
     // The format of `strftime` is no time. `timediff` takes two times.
-    let times = arguments.get(usize::from(function == "strftime")..).unwrap_or_default();
+    let times = arguments
+        .get(usize::from(function == "strftime")..)
+        .unwrap_or_default();
     let needed = if function == "timediff" { 2 } else { 1 };
     times.len() < needed
         || times.iter().any(|argument| match argument {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => may_say_now(dialect, expression),
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => {
+                may_say_now(dialect, expression)
+            }
             _ => true,
         })
 }
@@ -309,7 +330,9 @@ fn may_say_now(dialect: Dialect, expression: &Expr) -> bool {
             }
             _ => true,
         },
-        Expr::Identifier(name) => name.quote_style.is_some() && means_the_clock(dialect, &name.value),
+        Expr::Identifier(name) => {
+            name.quote_style.is_some() && means_the_clock(dialect, &name.value)
+        }
         Expr::CompoundIdentifier(_) => false,
         Expr::Nested(inner) => may_say_now(dialect, inner),
         // Another call is judged by itself, and gives no word.

@@ -202,7 +202,10 @@ fn parse_is(
     }
     let negated = keyword(&parser.peek_nth_token_ref(1).token) == Keyword::NOT;
     let operand = keyword(&parser.peek_nth_token_ref(1 + usize::from(negated)).token);
-    if matches!(operand, Keyword::NULL | Keyword::TRUE | Keyword::FALSE | Keyword::DISTINCT) {
+    if matches!(
+        operand,
+        Keyword::NULL | Keyword::TRUE | Keyword::FALSE | Keyword::DISTINCT
+    ) {
         return None;
     }
     parser.advance_token();

@@ -37,8 +37,14 @@ pub(super) struct Lexed {
 /// Cuts a text into tokens.
 pub(super) fn lex(dialect: Dialect, text: &str) -> Result<Lexed, LexError> {
     let usual = match dialect {
-        Dialect::MySql => Escapes { single: true, double: true },
-        Dialect::Postgres | Dialect::Sqlite => Escapes { single: false, double: false },
+        Dialect::MySql => Escapes {
+            single: true,
+            double: true,
+        },
+        Dialect::Postgres | Dialect::Sqlite => Escapes {
+            single: false,
+            double: false,
+        },
     };
     let mut lexer = Lexer::new(dialect, text, usual);
     lexer.run()?;
@@ -49,17 +55,29 @@ pub(super) fn lex(dialect: Dialect, text: &str) -> Result<Lexed, LexError> {
         for other in usual.others(dialect) {
             let mut reading = Lexer::new(dialect, text, other);
             if reading.run().is_ok() && reading.is_plausible() && !lexer.cuts_like(&reading) {
-                return Err(LexError("a backslash in a string reads differently under other settings"));
+                return Err(LexError(
+                    "a backslash in a string reads differently under other settings",
+                ));
             }
         }
     }
     lexer.settle_placeholders();
-    Ok(Lexed { tokens: lexer.tokens, loose_operators: lexer.loose_operators })
+    Ok(Lexed {
+        tokens: lexer.tokens,
+        loose_operators: lexer.loose_operators,
+    })
 }
 
 /// The first word of a text, behind comments and parentheses, for one that has no tokens.
 pub(super) fn first_word(dialect: Dialect, text: &str) -> Option<&str> {
-    let mut lexer = Lexer::new(dialect, text, Escapes { single: false, double: false });
+    let mut lexer = Lexer::new(
+        dialect,
+        text,
+        Escapes {
+            single: false,
+            double: false,
+        },
+    );
     while lexer.skip_blank().ok()? && lexer.peek(0) == b'(' {
         lexer.at += 1;
     }
@@ -82,7 +100,8 @@ impl Escapes {
             Dialect::Postgres => &[(true, false)],
             Dialect::Sqlite => &[],
         };
-        all.iter().map(|&(single, double)| Escapes { single, double })
+        all.iter()
+            .map(|&(single, double)| Escapes { single, double })
     }
 }
 
@@ -180,7 +199,9 @@ impl<'t> Lexer<'t> {
     fn skip_block_comment(&mut self) -> Result<(), LexError> {
         let start = self.at;
         let first = self.peek(2);
-        if self.dialect == Dialect::MySql && (first == b'!' || (first == b'M' && self.peek(3) == b'!')) {
+        if self.dialect == Dialect::MySql
+            && (first == b'!' || (first == b'M' && self.peek(3) == b'!'))
+        {
             return Err(LexError::EXECUTABLE_COMMENT);
         }
         let mut depth = 0usize;
@@ -243,7 +264,9 @@ impl<'t> Lexer<'t> {
             b'$' if self.dialect != Dialect::MySql => self.dollar(),
             b'?' => self.question(),
             b'%' if self.percent_placeholder() => Ok(()),
-            b':' if next == b':' && self.dialect == Dialect::Postgres => self.fixed(Token::DoubleColon, 2),
+            b':' if next == b':' && self.dialect == Dialect::Postgres => {
+                self.fixed(Token::DoubleColon, 2)
+            }
             b':' if next == b'=' => {
                 self.loose_operators = true;
                 self.fixed(Token::Assignment, 2)
@@ -317,14 +340,20 @@ impl<'t> Lexer<'t> {
         let mut token = Token::make_word(self.name(start, self.at), None);
         if let Token::Word(word) = &mut token {
             self.loose_operators |= self.dialect == Dialect::MySql
-                && matches!(word.keyword, Keyword::XOR | Keyword::BINARY | Keyword::INTERVAL);
+                && matches!(
+                    word.keyword,
+                    Keyword::XOR | Keyword::BINARY | Keyword::INTERVAL
+                );
         }
         self.tokens.push(token);
         Ok(())
     }
 
     fn identifier_length(&self, start: usize) -> usize {
-        self.bytes[start..].iter().take_while(|&&byte| is_identifier_part(byte)).count()
+        self.bytes[start..]
+            .iter()
+            .take_while(|&&byte| is_identifier_part(byte))
+            .count()
     }
 
     /// PostgreSQL cuts identifiers to 63 bytes, at the boundary of a character.
@@ -336,9 +365,12 @@ impl<'t> Lexer<'t> {
         let mut text = self.quoted(b'\'', self.escapes.single)?;
         // PostgreSQL joins strings with a line break between them.
         while self.dialect == Dialect::Postgres {
-            let blank = self.bytes[self.at..].iter().take_while(|byte| byte.is_ascii_whitespace());
-            let (length, broken) =
-                blank.fold((0, false), |(n, line), &byte| (n + 1, line || byte == b'\n' || byte == b'\r'));
+            let blank = self.bytes[self.at..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_whitespace());
+            let (length, broken) = blank.fold((0, false), |(n, line), &byte| {
+                (n + 1, line || byte == b'\n' || byte == b'\r')
+            });
             if !broken || self.peek(length) != b'\'' {
                 break;
             }
@@ -413,7 +445,8 @@ impl<'t> Lexer<'t> {
 
     fn number(&mut self) -> Result<(), LexError> {
         let start = self.at;
-        let prefixed = self.peek(0) == b'0' && matches!(self.peek(1), b'x' | b'X' | b'b' | b'B' | b'o' | b'O');
+        let prefixed =
+            self.peek(0) == b'0' && matches!(self.peek(1), b'x' | b'X' | b'b' | b'B' | b'o' | b'O');
         if prefixed {
             self.at += 2;
             self.take_while(|byte| byte.is_ascii_hexdigit() || byte == b'_');
@@ -429,16 +462,19 @@ impl<'t> Lexer<'t> {
                 self.take_while(|byte| byte.is_ascii_digit());
             }
         }
-        if is_identifier_start(self.peek(0)) || (self.peek(0) == b'$' && self.dialect == Dialect::MySql) {
+        if is_identifier_start(self.peek(0))
+            || (self.peek(0) == b'$' && self.dialect == Dialect::MySql)
+        {
             return Err(LexError("a name starts with a digit"));
         }
         let text = &self.text[start..self.at];
-        self.tokens.push(if prefixed && self.dialect == Dialect::MySql {
-            // A binary string there, an integer elsewhere.
-            Token::HexStringLiteral(text[2..].to_owned())
-        } else {
-            Token::Number(text.to_owned(), false)
-        });
+        self.tokens
+            .push(if prefixed && self.dialect == Dialect::MySql {
+                // A binary string there, an integer elsewhere.
+                Token::HexStringLiteral(text[2..].to_owned())
+            } else {
+                Token::Number(text.to_owned(), false)
+            });
         Ok(())
     }
 
@@ -473,13 +509,16 @@ impl<'t> Lexer<'t> {
         }
         self.at += 1;
         let tag = &self.text[start..self.at];
-        let length = self.text[self.at..].find(tag).ok_or(LexError("a dollar quote does not end"))?;
+        let length = self.text[self.at..]
+            .find(tag)
+            .ok_or(LexError("a dollar quote does not end"))?;
         let value = self.text[self.at..self.at + length].to_owned();
         self.at += length + tag.len();
         self.note_percent(start, self.at);
         let name = tag.trim_matches('$');
         let tag = (!name.is_empty()).then(|| name.to_owned());
-        self.tokens.push(Token::DollarQuotedString(DollarQuotedString { value, tag }));
+        self.tokens
+            .push(Token::DollarQuotedString(DollarQuotedString { value, tag }));
         Ok(())
     }
 
@@ -626,7 +665,8 @@ impl<'t> Lexer<'t> {
             return Ok(());
         }
         self.at += length;
-        self.tokens.push(Token::make_word(&self.text[start..self.at], None));
+        self.tokens
+            .push(Token::make_word(&self.text[start..self.at], None));
         Ok(())
     }
 
@@ -649,7 +689,9 @@ impl<'t> Lexer<'t> {
         // A run may end in a sign only if it holds a character that no standard operator has.
         while end > start + 1
             && matches!(self.bytes[end - 1], b'+' | b'-')
-            && !self.bytes[start..end].iter().any(|byte| b"~!@#%^&|`?".contains(byte))
+            && !self.bytes[start..end]
+                .iter()
+                .any(|byte| b"~!@#%^&|`?".contains(byte))
         {
             end -= 1;
         }
@@ -657,7 +699,11 @@ impl<'t> Lexer<'t> {
             return Err(LexError("a character has no meaning"));
         }
         let percent = &self.text[start..end] == "%%";
-        let token = if percent { Token::Mod } else { postgres_operator(&self.text[start..end]) };
+        let token = if percent {
+            Token::Mod
+        } else {
+            postgres_operator(&self.text[start..end])
+        };
         self.fixed(token, end - start)
     }
 
@@ -753,14 +799,23 @@ impl<'t> Lexer<'t> {
         self.tokens.len() == other.tokens.len()
             && self.tokens.iter().zip(&other.tokens).all(|(one, another)| {
                 one == another
-                    || (string(one) && std::mem::discriminant(one) == std::mem::discriminant(another))
+                    || (string(one)
+                        && std::mem::discriminant(one) == std::mem::discriminant(another))
             })
     }
 
     /// Takes the numbers away where it is not certain which parameter a placeholder stands for.
     fn settle_placeholders(&mut self) {
-        let Styles { question, percent, dollar, named } = self.styles;
-        let styles = [question, percent, dollar, named].into_iter().filter(|&used| used).count();
+        let Styles {
+            question,
+            percent,
+            dollar,
+            named,
+        } = self.styles;
+        let styles = [question, percent, dollar, named]
+            .into_iter()
+            .filter(|&used| used)
+            .count();
         let question_in_postgres = self.dialect == Dialect::Postgres && question;
         let doubtful = self.doubtful_numbers && (percent || question_in_postgres);
         if styles > 1 || doubtful || (percent && self.percent_in_quotes) {
@@ -781,7 +836,10 @@ fn clip(dialect: Dialect, name: &str) -> &str {
     if dialect != Dialect::Postgres || name.len() <= LONGEST {
         return name;
     }
-    let end = (0..=LONGEST).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
+    let end = (0..=LONGEST)
+        .rev()
+        .find(|&end| name.is_char_boundary(end))
+        .unwrap_or(0);
     &name[..end]
 }
 

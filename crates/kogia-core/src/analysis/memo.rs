@@ -16,11 +16,21 @@ pub(super) struct Memo(Cache<Box<str>, Arc<Statement>, Weight, TextHash>);
 impl Memo {
     pub(super) fn new() -> Self {
         let lifecycle = DefaultLifecycle::default();
-        Memo(Cache::with(CAPACITY / TYPICAL, CAPACITY as u64, Weight, TextHash, lifecycle))
+        Memo(Cache::with(
+            CAPACITY / TYPICAL,
+            CAPACITY as u64,
+            Weight,
+            TextHash,
+            lifecycle,
+        ))
     }
 
     pub(super) fn get(&self, sql: &str) -> Option<Arc<Statement>> {
-        if sql.len() > LONGEST { None } else { self.0.get(sql) }
+        if sql.len() > LONGEST {
+            None
+        } else {
+            self.0.get(sql)
+        }
     }
 
     pub(super) fn insert(&self, sql: &str, statement: &Arc<Statement>) {
@@ -42,7 +52,12 @@ struct Weight;
 
 impl Weighter<Box<str>, Arc<Statement>> for Weight {
     fn weight(&self, sql: &Box<str>, statement: &Arc<Statement>) -> u64 {
-        let Statement { reads, writes, effects, .. } = &**statement;
+        let Statement {
+            reads,
+            writes,
+            effects,
+            ..
+        } = &**statement;
         (sql.len() + 400 + 160 * reads.len() + 160 * writes.len() + 64 * effects.len()) as u64
     }
 }

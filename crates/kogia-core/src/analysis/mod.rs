@@ -3,7 +3,11 @@
 //! The analysis never fails. What it cannot understand is opaque: as a read it bypasses, as a
 //! write it invalidates the database.
 
+mod bulk;
 mod collector;
+mod command;
+mod ddl;
+mod edges;
 mod expression;
 mod fingerprint;
 mod function;
@@ -15,10 +19,13 @@ mod prepare;
 mod proof;
 mod read;
 mod relation;
+mod scan;
+mod session;
 mod statement;
+mod target;
 mod text;
+mod trigger;
 mod write;
-
 
 pub use self::statement::{
     Effect, Isolation, IsolationScope, Literal, Operand, Pin, Proof, Read, Statement, Uncacheable,
@@ -29,6 +36,7 @@ use std::sync::Arc;
 
 use self::memo::Memo;
 use crate::catalog::Catalog;
+use crate::dialect::Dialect;
 use crate::schema::Schema;
 use crate::tag::DatabaseId;
 
@@ -51,7 +59,12 @@ impl Analyzer {
     pub fn new(database: DatabaseId, schema: Schema) -> Self {
         let fingerprint = fingerprint::fingerprint(&schema);
         let catalog = Catalog::new(&database, schema);
-        Analyzer { database, catalog, fingerprint, memo: Memo::new() }
+        Analyzer {
+            database,
+            catalog,
+            fingerprint,
+            memo: Memo::new(),
+        }
     }
 
     /// The database whose tags the statements carry.
@@ -73,8 +86,23 @@ impl Analyzer {
     /// The base tables that a name stands for: the table itself, or what a view reads. For
     /// invalidation by hand.
     pub fn tables_of(&self, name: &str) -> Vec<Table> {
-        let _ = name;
-        todo!()
+        // What a query of it would read; the name is quoted as a string of the dialect's own.
+        let quote = if self.catalog.dialect() == Dialect::MySql {
+            "`"
+        } else {
+            "\""
+        };
+        let quoted = name.replace(quote, &quote.repeat(2));
+        let statement = self.analyze(&format!("SELECT * FROM {quote}{quoted}{quote}"));
+        let table = |read: &Read| Table {
+            name: Arc::clone(&read.table),
+            tags: read.tags,
+            key: self
+                .catalog
+                .relation(&read.table)
+                .and_then(|facts| facts.key.clone()),
+        };
+        statement.reads.iter().map(table).collect()
     }
 
     /// What the text does. Never fails; see [`Uncacheable::Opaque`].

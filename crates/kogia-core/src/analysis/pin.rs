@@ -47,7 +47,10 @@ pub(super) fn keys_of_where(
 pub(super) fn operand(expression: &Expr) -> Option<Operand> {
     match expression {
         Expr::Nested(inner) => operand(inner),
-        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match operand(expr)? {
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr,
+        } => match operand(expr)? {
             Operand::Literal(Literal::Int(number)) => {
                 Some(Operand::Literal(Literal::Int(number.checked_neg()?)))
             }
@@ -129,7 +132,11 @@ fn pinned(
     let mut conjuncts = vec![condition];
     while let Some(conjunct) = conjuncts.pop() {
         match conjunct {
-            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::And,
+                right,
+            } => {
                 conjuncts.extend([&**left, &**right]);
             }
             Expr::Nested(inner) => conjuncts.push(inner),
@@ -158,25 +165,38 @@ fn alternatives(
                 pending.push(inner);
                 continue;
             }
-            Expr::BinaryOp { left, op: BinaryOperator::Or, right } => {
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::Or,
+                right,
+            } => {
                 pending.extend([&**right, &**left]);
                 continue;
             }
-            Expr::BinaryOp { left, op: BinaryOperator::Eq, right } if is_key(bare(left)) => {
-                std::slice::from_ref(right)
-            }
-            Expr::BinaryOp { left, op: BinaryOperator::Eq, right } if is_key(bare(right)) => {
-                std::slice::from_ref(left)
-            }
-            Expr::InList { expr, list, negated: false } if is_key(bare(expr)) => list,
-            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, is_some: _ }
-                if is_key(bare(left)) =>
-            {
-                match bare(right) {
-                    Expr::Array(array) => &array.elem,
-                    _ => return None,
-                }
-            }
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::Eq,
+                right,
+            } if is_key(bare(left)) => std::slice::from_ref(right),
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::Eq,
+                right,
+            } if is_key(bare(right)) => std::slice::from_ref(left),
+            Expr::InList {
+                expr,
+                list,
+                negated: false,
+            } if is_key(bare(expr)) => list,
+            Expr::AnyOp {
+                left,
+                compare_op: BinaryOperator::Eq,
+                right,
+                is_some: _,
+            } if is_key(bare(left)) => match bare(right) {
+                Expr::Array(array) => &array.elem,
+                _ => return None,
+            },
             _ => return None,
         };
         for operand in operands {
@@ -221,7 +241,10 @@ pub(super) struct Item {
 
 impl<'q> Block<'q> {
     pub(super) fn new() -> Self {
-        Block { items: Vec::new(), conditions: Vec::new() }
+        Block {
+            items: Vec::new(),
+            conditions: Vec::new(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -229,7 +252,11 @@ impl<'q> Block<'q> {
     }
 
     pub(super) fn add(&mut self, name: Option<Ident>, table: Option<BaseTable>) {
-        self.items.push(Item { name, table, nullable: false });
+        self.items.push(Item {
+            name,
+            table,
+            nullable: false,
+        });
     }
 
     /// Every row of the block that holds rows of these relations fulfils the condition.
@@ -245,8 +272,9 @@ impl<'q> Block<'q> {
 
     /// The relations, each with the key values that it is pinned to.
     pub(super) fn pinned(self, collector: &Collector<'_>) -> Vec<(Item, Option<Vec<Operand>>)> {
-        let values: Vec<_> =
-            (0..self.items.len()).map(|index| self.values(collector, index)).collect();
+        let values: Vec<_> = (0..self.items.len())
+            .map(|index| self.values(collector, index))
+            .collect();
         self.items.into_iter().zip(values).collect()
     }
 

@@ -1,6 +1,5 @@
 //! From a text to statements: the tokens are rewritten where `sqlparser` has holes, then parsed.
 
-use sqlparser::ast;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
@@ -23,25 +22,34 @@ pub(super) struct Prepared {
     pub(super) into_file: bool,
 }
 
-/// What could be parsed of a text, and the tokens of the rest.
-pub(super) struct Parsed {
-    pub(super) statements: Vec<ast::Statement>,
-    /// The parser's complaint and the tokens from the start of the statement that it is about.
-    pub(super) rest: Option<(String, Vec<Token>)>,
-}
-
 impl Prepared {
     pub(super) fn new(dialect: Dialect, text: &str) -> Result<Self, LexError> {
         if text.len() > LONGEST_TEXT {
             return Err(LexError("the text is longer than a mebibyte"));
         }
-        let Lexed { tokens, loose_operators } = lex(dialect, text)?;
-        let mut rewrite = Rewrite { dialect, at: 0, output: Vec::new(), into_file: false, tokens };
+        let Lexed {
+            tokens,
+            loose_operators,
+        } = lex(dialect, text)?;
+        let mut rewrite = Rewrite {
+            dialect,
+            at: 0,
+            output: Vec::new(),
+            into_file: false,
+            tokens,
+        };
         if rewrite.is_needed() {
             rewrite.run();
         }
-        let Rewrite { tokens, into_file, .. } = rewrite;
-        Ok(Prepared { dialect, tokens, loose_operators, into_file })
+        let Rewrite {
+            tokens, into_file, ..
+        } = rewrite;
+        Ok(Prepared {
+            dialect,
+            tokens,
+            loose_operators,
+            into_file,
+        })
     }
 
     /// How many bytes of stack the parser, the walk and the drop of the tree may take.
@@ -66,37 +74,63 @@ impl Prepared {
         (256 << 10) + operators.min(LONGEST_TEXT / 8) * 512 + deepest.min(RECURSION) * (32 << 10)
     }
 
-    /// Parses statement by statement.
+    /// The statements of the text, each by its tokens.
     ///
-    /// Not [`Parser::parse_statements`], which stops without a word at a stray `END`.
-    pub(super) fn parse(self) -> Parsed {
-        let spanned = |token| TokenWithSpan { token, span: Span::empty() };
-        let mut parser = Parser::new(grammar(self.dialect))
-            .with_recursion_limit(RECURSION)
-            .with_tokens_with_locations(self.tokens.into_iter().map(spanned).collect());
+    /// A body of a trigger or a routine holds semicolons of its own, and where it ends only its
+    /// own grammar says: a definition of one takes all the rest of the text.
+    pub(super) fn statements(&self) -> Vec<&[Token]> {
         let mut statements = Vec::new();
-        loop {
-            while parser.consume_token(&Token::SemiColon) {}
-            if parser.peek_token_ref().token == Token::EOF {
-                return Parsed { statements, rest: None };
-            }
-            let start = parser.index();
-            let complaint = match parser.parse_statement() {
-                Ok(statement) => {
-                    let next = &parser.peek_token_ref().token;
-                    if matches!(next, Token::SemiColon | Token::EOF) {
-                        statements.push(statement);
-                        continue;
-                    }
-                    format!("{next} is not expected here")
-                }
-                Err(error) => error.to_string(),
+        let mut rest = self.tokens.as_slice();
+        while !rest.is_empty() {
+            let semicolon = rest.iter().position(|token| *token == Token::SemiColon);
+            let end = match semicolon {
+                Some(end) if !defines_routine(&rest[..end]) => end,
+                _ => rest.len(),
             };
-            let mut tokens = parser.into_tokens();
-            let rest = tokens.drain(start..).map(|token| token.token).collect();
-            return Parsed { statements, rest: Some((complaint, rest)) };
+            if end > 0 {
+                statements.push(&rest[..end]);
+            }
+            rest = rest.get(end + 1..).unwrap_or_default();
         }
+        statements
     }
+}
+
+/// The tokens of a text, rewritten for the parser. `None` if it cannot be read.
+pub(super) fn tokens(dialect: Dialect, text: &str) -> Option<Vec<Token>> {
+    Prepared::new(dialect, text)
+        .ok()
+        .map(|prepared| prepared.tokens)
+}
+
+/// A parser of rewritten tokens.
+pub(super) fn parser(dialect: Dialect, tokens: Vec<Token>) -> Parser<'static> {
+    let spanned = |token| TokenWithSpan {
+        token,
+        span: Span::empty(),
+    };
+    Parser::new(grammar(dialect))
+        .with_recursion_limit(RECURSION)
+        .with_tokens_with_locations(tokens.into_iter().map(spanned).collect())
+}
+
+/// Whether the tokens begin a definition whose body may hold semicolons.
+fn defines_routine(tokens: &[Token]) -> bool {
+    const ROUTINES: [&str; 6] = [
+        "TRIGGER",
+        "PROCEDURE",
+        "FUNCTION",
+        "EVENT",
+        "PACKAGE",
+        "RULE",
+    ];
+    let starts = ["CREATE", "ALTER"]
+        .iter()
+        .any(|word| is_word(tokens.first(), word));
+    starts
+        && tokens
+            .iter()
+            .any(|token| ROUTINES.iter().any(|word| is_word(Some(token), word)))
 }
 
 /// The parser's limit of recursion: its default of 50 is too low for generated queries.
@@ -126,7 +160,9 @@ impl Rewrite {
                         | Keyword::CONFLICT
                         | Keyword::PRAGMA
                         | Keyword::INTO
-                ) || ["INDEXED", "ISNULL"].iter().any(|other| word.value.eq_ignore_ascii_case(other))
+                ) || ["INDEXED", "ISNULL"]
+                    .iter()
+                    .any(|other| word.value.eq_ignore_ascii_case(other))
             }
             _ => false,
         })
@@ -144,7 +180,9 @@ impl Rewrite {
 
     /// Whether something was put for the tokens that stand here.
     fn rewritten(&mut self) -> bool {
-        let Some(Token::Word(word)) = self.tokens.get(self.at) else { return false };
+        let Some(Token::Word(word)) = self.tokens.get(self.at) else {
+            return false;
+        };
         if word.quote_style.is_some() {
             return false;
         }
@@ -179,7 +217,10 @@ impl Rewrite {
     /// would take `ONLY` for the table and the table for its alias.
     fn only(&mut self) -> bool {
         let before = self.output.last();
-        if ["ROW", "ROWS", "READ", "TIES", "PERCENT"].iter().any(|word| is_word(before, word)) {
+        if ["ROW", "ROWS", "READ", "TIES", "PERCENT"]
+            .iter()
+            .any(|word| is_word(before, word))
+        {
             return false;
         }
         self.at += 1;
@@ -205,17 +246,32 @@ impl Rewrite {
     fn table(&mut self) -> bool {
         let starts = match self.output.last() {
             None | Some(Token::LParen | Token::SemiColon) => true,
-            before => {
-                ["UNION", "EXCEPT", "INTERSECT", "ALL", "DISTINCT", "AS", "EXPLAIN", "ANALYZE", "VERBOSE"]
-                    .iter()
-                    .any(|word| is_word(before, word))
-            }
+            before => [
+                "UNION",
+                "EXCEPT",
+                "INTERSECT",
+                "ALL",
+                "DISTINCT",
+                "AS",
+                "EXPLAIN",
+                "ANALYZE",
+                "VERBOSE",
+            ]
+            .iter()
+            .any(|word| is_word(before, word)),
         };
         // `FROM (TABLE …` is a table function only with another parenthesis.
-        if !starts || !matches!(self.token(1), Some(Token::Word(_) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_))) {
+        if !starts
+            || !matches!(
+                self.token(1),
+                Some(Token::Word(_) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_))
+            )
+        {
             return false;
         }
-        if ["ANALYZE", "EXPLAIN"].iter().any(|word| is_word(self.output.last(), word))
+        if ["ANALYZE", "EXPLAIN"]
+            .iter()
+            .any(|word| is_word(self.output.last(), word))
             && self.dialect == Dialect::MySql
         {
             // `ANALYZE TABLE t`, `EXPLAIN TABLE t`.
@@ -230,7 +286,12 @@ impl Rewrite {
 
     /// `FOR NO KEY UPDATE`, `FOR KEY SHARE`, and `OF` with several tables.
     fn lock(&mut self) -> bool {
-        let words = |words: &[&str]| words.iter().enumerate().all(|(at, word)| self.is(1 + at, word));
+        let words = |words: &[&str]| {
+            words
+                .iter()
+                .enumerate()
+                .all(|(at, word)| self.is(1 + at, word))
+        };
         let length = if words(&["NO", "KEY", "UPDATE"]) {
             4
         } else if words(&["KEY", "SHARE"]) {
@@ -259,7 +320,11 @@ impl Rewrite {
     }
 
     fn lock_in_share_mode(&mut self) -> bool {
-        if !["IN", "SHARE", "MODE"].iter().enumerate().all(|(at, word)| self.is(1 + at, word)) {
+        if !["IN", "SHARE", "MODE"]
+            .iter()
+            .enumerate()
+            .all(|(at, word)| self.is(1 + at, word))
+        {
             return false;
         }
         self.at += 4;
@@ -348,7 +413,9 @@ impl Rewrite {
         }
         self.into_file = true;
         while let Some(token) = self.token(0) {
-            let ends = ["FROM", "FOR", "LOCK", "UNION"].iter().any(|word| self.is(0, word));
+            let ends = ["FROM", "FOR", "LOCK", "UNION"]
+                .iter()
+                .any(|word| self.is(0, word));
             if ends || matches!(token, Token::SemiColon | Token::RParen) {
                 break;
             }

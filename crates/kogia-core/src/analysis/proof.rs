@@ -23,12 +23,18 @@ impl<'q> Tail<'q> {
     ) -> Self {
         let skips = match limit {
             None => false,
-            Some(LimitClause::LimitOffset { limit: _, offset, limit_by }) => {
-                offset.is_some() || !limit_by.is_empty()
-            }
+            Some(LimitClause::LimitOffset {
+                limit: _,
+                offset,
+                limit_by,
+            }) => offset.is_some() || !limit_by.is_empty(),
             Some(LimitClause::OffsetCommaLimit { .. }) => true,
         };
-        Tail { order_by, skips, limits: limit.is_some() || fetch.is_some() }
+        Tail {
+            order_by,
+            skips,
+            limits: limit.is_some() || fetch.is_some(),
+        }
     }
 
     fn ordering(&self) -> impl Iterator<Item = &'q Expr> {
@@ -53,7 +59,9 @@ pub(super) fn of(select: &Select, tail: &Tail<'_>) -> Proof {
     if grouped || reduced || select.having.is_some() || tail.skips {
         return Proof::Never;
     }
-    let Some(mut expressions) = projected(select) else { return Proof::Never };
+    let Some(mut expressions) = projected(select) else {
+        return Proof::Never;
+    };
     expressions.extend(tail.ordering());
     if !expressions.iter().all(|expression| is_scalar(expression)) {
         return Proof::Never;
@@ -73,7 +81,10 @@ fn projected(select: &Select) -> Option<Vec<&Expr>> {
     for item in &select.projection {
         match item {
             SelectItem::UnnamedExpr(expression)
-            | SelectItem::ExprWithAlias { expr: expression, alias: _ } => {
+            | SelectItem::ExprWithAlias {
+                expr: expression,
+                alias: _,
+            } => {
                 expressions.push(expression);
             }
             SelectItem::Wildcard(_)
@@ -87,7 +98,10 @@ fn projected(select: &Select) -> Option<Vec<&Expr>> {
 
 /// A column or a constant.
 fn is_plain(expression: &Expr) -> bool {
-    matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_))
+    matches!(
+        expression,
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_)
+    )
 }
 
 /// Whether an expression surely is no aggregate and has none in it. What is in a subquery may be
@@ -106,10 +120,18 @@ fn is_scalar(expression: &Expr) -> bool {
             | Expr::IsNull(inner)
             | Expr::IsNotNull(inner) => pending.push(inner),
             Expr::BinaryOp { left, op: _, right }
-            | Expr::AtTimeZone { timestamp: left, time_zone: right } => {
+            | Expr::AtTimeZone {
+                timestamp: left,
+                time_zone: right,
+            } => {
                 pending.extend([&**left, &**right]);
             }
-            Expr::Case { operand, conditions, else_result, .. } => {
+            Expr::Case {
+                operand,
+                conditions,
+                else_result,
+                ..
+            } => {
                 pending.extend(operand.as_deref());
                 pending.extend(conditions.iter().flat_map(|it| [&it.condition, &it.result]));
                 pending.extend(else_result.as_deref());
@@ -128,11 +150,18 @@ fn is_scalar(expression: &Expr) -> bool {
 /// value for each row.
 fn scalar_arguments(function: &Function) -> Option<Vec<&Expr>> {
     let parts = identifiers(&function.name)?;
-    let [name] = parts.as_slice() else { return None };
-    if !SCALAR_FUNCTIONS.iter().any(|known| name.value.eq_ignore_ascii_case(known)) {
+    let [name] = parts.as_slice() else {
+        return None;
+    };
+    if !SCALAR_FUNCTIONS
+        .iter()
+        .any(|known| name.value.eq_ignore_ascii_case(known))
+    {
         return None;
     }
-    let FunctionArguments::List(list) = &function.args else { return None };
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
     list.args
         .iter()
         .map(|argument| match argument {

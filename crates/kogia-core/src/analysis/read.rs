@@ -1,10 +1,11 @@
 //! Queries: every corner of one is walked, and what is not described makes it opaque.
 
 use sqlparser::ast::{
-    self, Distinct, Expr, Fetch, FunctionArg, GroupByExpr, GroupByWithModifier, Ident, Join, JoinConstraint,
-    JoinOperator, JsonTableColumn, LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select,
-    SelectInto, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor,
-    TableFunctionArgs, TableWithJoins, WildcardAdditionalOptions, With, XmlTableColumnOption,
+    self, Distinct, Expr, Fetch, FunctionArg, GroupByExpr, GroupByWithModifier, Ident, Join,
+    JoinConstraint, JoinOperator, JsonTableColumn, LimitClause, ObjectName, OrderBy, OrderByKind,
+    Query, Select, SelectInto, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias,
+    TableFactor, TableFunctionArgs, TableWithJoins, WildcardAdditionalOptions, With,
+    XmlTableColumnOption,
 };
 
 use crate::dialect::{Dialect, is_system_relation};
@@ -45,10 +46,15 @@ impl Collector<'_> {
         if !locks.is_empty() {
             self.refuse(Uncacheable::Locks);
         }
-        if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
+        if for_clause.is_some()
+            || settings.is_some()
+            || format_clause.is_some()
+            || !pipe_operators.is_empty()
+        {
             self.opaque("a clause of another database's syntax");
         }
-        let tail = outermost.then(|| Tail::new(order_by.as_ref(), limit_clause.as_ref(), fetch.as_ref()));
+        let tail =
+            outermost.then(|| Tail::new(order_by.as_ref(), limit_clause.as_ref(), fetch.as_ref()));
         self.set_expression(body, tail);
         if let Some(order_by) = order_by {
             self.order_by(order_by);
@@ -56,7 +62,12 @@ impl Collector<'_> {
         if let Some(limit) = limit_clause {
             self.limit(limit);
         }
-        if let Some(Fetch { with_ties: _, percent: _, quantity }) = fetch {
+        if let Some(Fetch {
+            with_ties: _,
+            percent: _,
+            quantity,
+        }) = fetch
+        {
             self.expressions(quantity);
         }
         self.depth -= 1;
@@ -68,9 +79,19 @@ impl Collector<'_> {
     /// A name is in scope behind its definition, and in it where it is recursive. PostgreSQL and
     /// SQLite know some names earlier; there they are read as tables, which is no table too few.
     pub(super) fn with(&mut self, with: &With) {
-        let With { with_token: _, recursive, cte_tables } = with;
+        let With {
+            with_token: _,
+            recursive,
+            cte_tables,
+        } = with;
         for cte in cte_tables {
-            let ast::Cte { alias, query, from, materialized: _, closing_paren_token: _ } = cte;
+            let ast::Cte {
+                alias,
+                query,
+                from,
+                materialized: _,
+                closing_paren_token: _,
+            } = cte;
             if from.is_some() {
                 self.opaque("a CTE of another database's syntax");
             }
@@ -107,7 +128,13 @@ impl Collector<'_> {
         // Set operations are chained to the left, however many there are.
         let mut body = body;
         let mut tail = tail;
-        while let SetExpr::SetOperation { op: _, set_quantifier: _, left, right } = body {
+        while let SetExpr::SetOperation {
+            op: _,
+            set_quantifier: _,
+            left,
+            right,
+        } = body
+        {
             tail = None;
             self.set_expression(right, None);
             body = left;
@@ -169,7 +196,10 @@ impl Collector<'_> {
         if foreign_syntax {
             self.opaque("a clause of another database's syntax");
         }
-        if select_modifiers.as_ref().is_some_and(|modifiers| modifiers.sql_calc_found_rows) {
+        if select_modifiers
+            .as_ref()
+            .is_some_and(|modifiers| modifiers.sql_calc_found_rows)
+        {
             // The next statement asks the session how many rows this one found.
             self.refuse(Uncacheable::Volatile("SQL_CALC_FOUND_ROWS".into()));
         }
@@ -219,7 +249,11 @@ impl Collector<'_> {
             let Some(table) = item.table else { continue };
             let pin = values.zip(table.key).map(|(values, column)| {
                 let proof = proof(values.len(), item.nullable);
-                Pin { column, values, proof }
+                Pin {
+                    column,
+                    values,
+                    proof,
+                }
             });
             self.read_table(table.name, pin);
         }
@@ -228,7 +262,12 @@ impl Collector<'_> {
     fn joined<'q>(&mut self, joined: &'q TableWithJoins, block: &mut Block<'q>) {
         let start = block.len();
         self.factor(&joined.relation, block);
-        for Join { relation, global, join_operator } in &joined.joins {
+        for Join {
+            relation,
+            global,
+            join_operator,
+        } in &joined.joins
+        {
             if *global {
                 self.opaque("a join of another database's syntax");
             }
@@ -309,14 +348,25 @@ impl Collector<'_> {
                 let table = self.resolve(name);
                 block.add(column_qualifier(name, alias.as_ref()), table);
             }
-            TableFactor::Derived { lateral: _, subquery, alias, sample } => {
+            TableFactor::Derived {
+                lateral: _,
+                subquery,
+                alias,
+                sample,
+            } => {
                 if sample.is_some() {
                     self.refuse(Uncacheable::Sampling);
                 }
                 self.query(subquery);
                 block.add(alias.as_ref().map(|alias| alias.name.clone()), None);
             }
-            TableFactor::Function { lateral: _, name, args, with_ordinality: _, alias } => {
+            TableFactor::Function {
+                lateral: _,
+                name,
+                args,
+                with_ordinality: _,
+                alias,
+            } => {
                 self.table_function(name, args);
                 block.add(alias.as_ref().map(|alias| alias.name.clone()), None);
             }
@@ -330,19 +380,35 @@ impl Collector<'_> {
                 self.expressions(array_exprs);
                 block.add(alias.as_ref().map(|alias| alias.name.clone()), None);
             }
-            TableFactor::JsonTable { json_expr, json_path, columns, alias } => {
+            TableFactor::JsonTable {
+                json_expr,
+                json_path,
+                columns,
+                alias,
+            } => {
                 self.expression(json_expr);
                 self.value(&json_path.value);
                 self.json_columns(columns);
                 block.add(alias.as_ref().map(|alias| alias.name.clone()), None);
             }
-            TableFactor::XmlTable { namespaces, row_expression, passing, columns, alias } => {
+            TableFactor::XmlTable {
+                namespaces,
+                row_expression,
+                passing,
+                columns,
+                alias,
+            } => {
                 self.expressions(namespaces.iter().map(|namespace| &namespace.uri));
                 self.expression(row_expression);
                 self.expressions(passing.arguments.iter().map(|argument| &argument.expr));
                 for column in columns {
                     match &column.option {
-                        XmlTableColumnOption::NamedInfo { r#type, path, default, nullable: _ } => {
+                        XmlTableColumnOption::NamedInfo {
+                            r#type,
+                            path,
+                            default,
+                            nullable: _,
+                        } => {
                             self.data_type(r#type);
                             self.expressions(path.iter().chain(default));
                         }
@@ -351,10 +417,16 @@ impl Collector<'_> {
                 }
                 block.add(alias.as_ref().map(|alias| alias.name.clone()), None);
             }
-            TableFactor::NestedJoin { table_with_joins, alias: None } => {
+            TableFactor::NestedJoin {
+                table_with_joins,
+                alias: None,
+            } => {
                 self.joined(table_with_joins, block);
             }
-            TableFactor::NestedJoin { table_with_joins, alias: Some(alias) } => {
+            TableFactor::NestedJoin {
+                table_with_joins,
+                alias: Some(alias),
+            } => {
                 // The alias hides the names inside.
                 let mut inner = Block::new();
                 self.joined(table_with_joins, &mut inner);
@@ -377,7 +449,10 @@ impl Collector<'_> {
     /// A function that stands for a table: `generate_series(1, 3)`, `json_each(x)`.
     fn table_function(&mut self, name: &ObjectName, arguments: &[FunctionArg]) {
         let parts = identifiers(name).unwrap_or_default();
-        let folded = parts.last().map(|part| self.catalog.fold(&part.value)).unwrap_or_default();
+        let folded = parts
+            .last()
+            .map(|part| self.catalog.fold(&part.value))
+            .unwrap_or_default();
         if self.dialect == Dialect::Sqlite && is_system_relation(self.dialect, None, &folded) {
             self.refuse(Uncacheable::SystemTable(name.to_string().into()));
         } else if self.catalog.relation(&folded).is_some() && self.dialect == Dialect::Sqlite {
@@ -418,17 +493,29 @@ impl Collector<'_> {
     fn select_item(&mut self, item: &SelectItem) {
         let options = match item {
             SelectItem::UnnamedExpr(expression)
-            | SelectItem::ExprWithAlias { expr: expression, alias: _ } => {
+            | SelectItem::ExprWithAlias {
+                expr: expression,
+                alias: _,
+            } => {
                 return self.expression(expression);
             }
-            SelectItem::ExprWithAliases { expr: _, aliases: _ } => {
+            SelectItem::ExprWithAliases {
+                expr: _,
+                aliases: _,
+            } => {
                 return self.opaque("a column of another database's syntax");
             }
-            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expression), options) => {
+            SelectItem::QualifiedWildcard(
+                SelectItemQualifiedWildcardKind::Expr(expression),
+                options,
+            ) => {
                 self.expression(expression);
                 options
             }
-            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(_), options)
+            SelectItem::QualifiedWildcard(
+                SelectItemQualifiedWildcardKind::ObjectName(_),
+                options,
+            )
             | SelectItem::Wildcard(options) => options,
         };
         let WildcardAdditionalOptions {
@@ -452,7 +539,12 @@ impl Collector<'_> {
 
     /// `SELECT … INTO`: a new table on PostgreSQL, variables on MySQL.
     fn into(&mut self, into: &SelectInto) {
-        let SelectInto { temporary, unlogged: _, table: _, targets } = into;
+        let SelectInto {
+            temporary,
+            unlogged: _,
+            table: _,
+            targets,
+        } = into;
         if self.dialect == Dialect::MySql {
             self.refuse(Uncacheable::UserVariable);
             return self.expressions(targets);
@@ -507,7 +599,11 @@ impl Collector<'_> {
 
     fn limit(&mut self, limit: &LimitClause) {
         match limit {
-            LimitClause::LimitOffset { limit, offset, limit_by } => {
+            LimitClause::LimitOffset {
+                limit,
+                offset,
+                limit_by,
+            } => {
                 self.expressions(limit.iter().chain(limit_by));
                 self.expressions(offset.iter().map(|offset| &offset.value));
             }

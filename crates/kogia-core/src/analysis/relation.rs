@@ -44,7 +44,13 @@ impl Collector<'_> {
         }
         let folded = self.catalog.fold(&last.value);
         let qualifier = qualifiers.last().map(|part| self.catalog.fold(&part.value));
-        if qualifiers.len() > if self.dialect == Dialect::Postgres { 2 } else { 1 } {
+        if qualifiers.len()
+            > if self.dialect == Dialect::Postgres {
+                2
+            } else {
+                1
+            }
+        {
             self.opaque("a name has too many parts");
             return None;
         }
@@ -84,7 +90,10 @@ impl Collector<'_> {
             if catalog.is_loaded() {
                 self.refuse(Uncacheable::UnknownTable(shown()));
             }
-            return Some(BaseTable { name: folded.into(), key: None });
+            return Some(BaseTable {
+                name: folded.into(),
+                key: None,
+            });
         };
         if facts.row_security {
             // A policy may ask for settings and for other tables, and who owns the table is exempt.
@@ -98,9 +107,10 @@ impl Collector<'_> {
         }
         // The tables below a parent in a hierarchy are read with it, and a write to any of them
         // renews the tags of all, but a name on the way may be of a kind that is not cacheable.
-        facts
-            .has_rows
-            .then(|| BaseTable { name: facts.name.clone(), key: facts.key.clone() })
+        facts.has_rows.then(|| BaseTable {
+            name: facts.name.clone(),
+            key: facts.key.clone(),
+        })
     }
 
     /// Walks the queries of the views that share a name.
@@ -113,7 +123,10 @@ impl Collector<'_> {
         // Whatever stands in a view is not the outermost query.
         self.depth += 1;
         for definition in definitions {
-            if !definition.as_deref().is_some_and(|text| self.definition(text)) {
+            if !definition
+                .as_deref()
+                .is_some_and(|text| self.view_definition(text))
+            {
                 self.refuse(Uncacheable::UnknownTable(shown.into()));
             }
         }
@@ -128,7 +141,9 @@ impl Collector<'_> {
     /// does not, the name is read as a table, which at worst is one table too many.
     fn is_cte(&self, name: &Ident) -> bool {
         let name = same_name(self.dialect, name);
-        self.ctes.iter().any(|cte| same_name(self.dialect, cte) == name)
+        self.ctes
+            .iter()
+            .any(|cte| same_name(self.dialect, cte) == name)
     }
 
     /// `FROM DUAL` reads nothing on MySQL, where the word is reserved.

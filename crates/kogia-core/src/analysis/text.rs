@@ -11,7 +11,7 @@ use crate::tag::DatabaseId;
 
 use super::collector::Collector;
 use super::lexer::{LexError, contains_word, first_word};
-use super::prepare::{Parsed, Prepared};
+use super::prepare::{self, Prepared};
 use super::statement::{Effect, Statement, Uncacheable, Wide};
 
 /// What a text does, never fails.
@@ -33,60 +33,42 @@ pub(super) fn analyze(database: &DatabaseId, catalog: &Catalog, sql: &str) -> St
 impl Collector<'_> {
     fn text(&mut self, sql: &str) {
         match Prepared::new(self.dialect, sql) {
-            Ok(prepared) => self.prepared(prepared, sql),
+            Ok(prepared) => self.statements(&prepared),
             Err(error) => self.unreadable(sql, error),
         }
     }
 
-    fn prepared(&mut self, prepared: Prepared, sql: &str) {
+    fn statements(&mut self, prepared: &Prepared) {
         self.unpinned = prepared.loose_operators;
         if prepared.into_file {
             self.refuse(Uncacheable::External("INTO OUTFILE".into()));
         }
         let stack = prepared.stack();
         stacker::maybe_grow(stack, stack, || {
-            let Parsed { statements, rest } = prepared.parse();
-            let (complaint, rest) = rest.unwrap_or_default();
-            let rest: Vec<&[Token]> = rest
-                .split(|token| *token == Token::SemiColon)
-                .filter(|statement| !statement.is_empty())
-                .collect();
-            match statements.len() + rest.len() {
+            let statements = prepared.statements();
+            match statements.len() {
                 0 => self.refuse(Uncacheable::NotARead),
                 1 => {}
                 _ => self.refuse(Uncacheable::SeveralStatements),
             }
-            for statement in &statements {
+            for statement in statements {
                 self.depth = 0;
                 self.ctes.clear();
-                self.statement(statement);
-            }
-            for statement in rest {
-                self.not_parsed(statement, sql, &complaint);
+                if statement.contains(&Token::SemiColon) {
+                    // What stands behind the body of a routine may be a statement of its own.
+                    self.refuse(Uncacheable::SeveralStatements);
+                    self.opaque_everything("the text holds the body of a routine");
+                }
+                self.one(statement);
             }
         });
     }
 
-    /// A statement that the parser does not know.
-    fn not_parsed(&mut self, tokens: &[Token], sql: &str, complaint: &str) {
-        let words: Vec<String> = tokens
-            .iter()
-            .skip_while(|token| **token == Token::LParen)
-            .map_while(|token| match token {
-                Token::Word(word) if word.quote_style.is_none() => {
-                    Some(word.value.to_ascii_uppercase())
-                }
-                _ => None,
-            })
-            .take(6)
-            .collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        self.unknown_statement(&words, sql, complaint);
-    }
-
     /// A text that has no tokens: only its first word is known, and if that is all.
     fn unreadable(&mut self, sql: &str, error: LexError) {
-        let first = first_word(self.dialect, sql).unwrap_or_default().to_ascii_uppercase();
+        let first = first_word(self.dialect, sql)
+            .unwrap_or_default()
+            .to_ascii_uppercase();
         let body = sql.trim_end_matches(|last: char| last == ';' || last.is_whitespace());
         if error == LexError::EXECUTABLE_COMMENT || body.contains(';') {
             self.opaque_everything(error.0);
@@ -108,7 +90,11 @@ impl Collector<'_> {
             || (first == "DO" && contains_word(sql, "set"))
             || (first == "LOAD" && self.dialect != Dialect::MySql);
         if changes_session || !(moves_rows || LEAVES_SESSION.contains(&first)) {
-            let name = if first.is_empty() { "opaque statement".into() } else { first.into() };
+            let name = if first.is_empty() {
+                "opaque statement".into()
+            } else {
+                first.into()
+            };
             self.effects.push(Effect::Taint { name, local: false });
         }
         if self.dialect == Dialect::MySql && !moves_rows {
@@ -122,15 +108,26 @@ impl Collector<'_> {
 
     /// Walks the text of a view's query, or of the statement that created it. False if it is
     /// nothing of the kind.
-    pub(super) fn definition(&mut self, text: &str) -> bool {
-        let Ok(prepared) = Prepared::new(self.dialect, text) else { return false };
+    pub(super) fn view_definition(&mut self, text: &str) -> bool {
+        let Ok(prepared) = Prepared::new(self.dialect, text) else {
+            return false;
+        };
         let unpinned = std::mem::replace(&mut self.unpinned, prepared.loose_operators);
         let stack = prepared.stack();
         let understood = stacker::maybe_grow(stack, stack, || {
-            let Parsed { statements, rest: None } = prepared.parse() else { return false };
-            match statements.as_slice() {
-                [ast::Statement::Query(query)] => self.query(query),
-                [ast::Statement::CreateView(view)] => self.query(&view.query),
+            let [tokens] = prepared.statements()[..] else {
+                return false;
+            };
+            let mut parser = prepare::parser(self.dialect, tokens.to_vec());
+            let Ok(statement) = parser.parse_statement() else {
+                return false;
+            };
+            if parser.peek_token_ref().token != Token::EOF {
+                return false;
+            }
+            match &statement {
+                ast::Statement::Query(query) => self.query(query),
+                ast::Statement::CreateView(view) => self.query(&view.query),
                 _ => return false,
             }
             true
@@ -145,32 +142,14 @@ impl Collector<'_> {
             Dialect::MySql => "kogia-core statement mysql",
             Dialect::Sqlite => "kogia-core statement sqlite",
         };
-        let mut statement = Statement {
-            digest: blake3::derive_key(context, sql.as_bytes()),
-            reads: self.reads,
-            writes: self.writes,
-            wide: self.wide,
-            uncacheable: self.uncacheable,
-            effects: self.effects,
-        };
-        if statement.uncacheable.is_none() {
-            statement.uncacheable = if statement.is_write() {
-                Some(Uncacheable::Writes)
-            } else if !statement.effects.is_empty() {
-                Some(Uncacheable::NotARead)
-            } else if statement.reads.is_empty() {
-                Some(Uncacheable::NoTable)
-            } else {
-                None
-            };
-        }
-        statement
+        self.finish(blake3::derive_key(context, sql.as_bytes()))
     }
 }
 
 /// First words of statements that read and write rows and nothing else.
-const MOVES_ROWS: &[&str] =
-    &["DELETE", "INSERT", "MERGE", "REPLACE", "SELECT", "TABLE", "UPDATE", "VALUES", "WITH"];
+const MOVES_ROWS: &[&str] = &[
+    "DELETE", "INSERT", "MERGE", "REPLACE", "SELECT", "TABLE", "UPDATE", "VALUES", "WITH",
+];
 
 /// First words of statements that may change anything but the session.
 const LEAVES_SESSION: &[&str] = &[
