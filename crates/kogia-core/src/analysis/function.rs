@@ -11,7 +11,7 @@ use crate::schema::Volatility;
 
 use super::collector::Collector;
 use super::relation::identifiers;
-use super::statement::{Effect, Uncacheable, Wide};
+use super::statement::{Uncacheable, Wide};
 
 impl Collector<'_> {
     /// A call: the function itself now, its arguments for the walk that asked.
@@ -103,11 +103,11 @@ impl Collector<'_> {
                 }
             }
             FunctionKind::Session => {
-                self.opaque(format!("{folded}() changes the session"));
-                self.effects.push(Effect::Taint {
-                    name: folded.into(),
-                    local: false,
-                });
+                self.refuse(Uncacheable::Volatile(shown()));
+                if !self.session_function(folded, arguments) {
+                    self.opaque(format!("{folded}() changes the session"));
+                    self.taint(folded, false);
+                }
             }
             FunctionKind::Writes => self.opaque(format!("{folded}() may write anything")),
             FunctionKind::External => self.refuse(Uncacheable::External(shown())),

@@ -14,7 +14,6 @@ pub(super) const LONGEST_TEXT: usize = 1 << 20;
 
 /// A text that was cut into tokens and may now be parsed.
 pub(super) struct Prepared {
-    dialect: Dialect,
     tokens: Vec<Token>,
     /// See [`Lexed::loose_operators`].
     pub(super) loose_operators: bool,
@@ -45,7 +44,6 @@ impl Prepared {
             tokens, into_file, ..
         } = rewrite;
         Ok(Prepared {
-            dialect,
             tokens,
             loose_operators,
             into_file,

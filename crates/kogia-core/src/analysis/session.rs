@@ -3,7 +3,7 @@
 use sqlparser::ast;
 use sqlparser::tokenizer::Token;
 
-use crate::dialect::{Dialect, Setting, setting};
+use crate::dialect::{Dialect, Setting, setting, setting_to};
 
 use super::collector::Collector;
 use super::edges::isolation;
@@ -348,7 +348,11 @@ impl Collector<'_> {
             self.effects.push(Effect::OpaqueWrites);
             return self.taint(name, local);
         }
-        match (setting(self.dialect, name), value) {
+        let meaning = match &value {
+            Given::Literal(text) => setting_to(self.dialect, name, text),
+            Given::Default | Given::Unknown => setting(self.dialect, name),
+        };
+        match (meaning, value) {
             (Setting::Harmless, _) => {}
             (Setting::Key, Given::Unknown) => self.taint(name, local),
             (Setting::Key, value) => {
@@ -391,36 +395,18 @@ impl Collector<'_> {
 
     /// Whether the server reads SQL text in another way from now on: quotes, escapes.
     fn changes_grammar(&self, name: &str, value: &Given) -> bool {
-        let text = match value {
-            Given::Literal(text) => text.to_ascii_lowercase(),
-            Given::Default => return false,
-            Given::Unknown => String::new(),
-        };
-        match (self.dialect, name) {
-            (Dialect::MySql, "sql_mode") => {
-                let modes = [
-                    "ansi",
-                    "no_backslash_escapes",
-                    "oracle",
-                    "mssql",
-                    "db2",
-                    "postgresql",
-                ];
-                *value == Given::Unknown
-                    || text.parse::<u64>().is_ok_and(|bits| bits != 0)
-                    || modes.iter().any(|mode| text.contains(mode))
-                    || text.contains("maxdb")
+        const GRAMMAR: [&str; 4] = [
+            "backslash_quote",
+            "character_set_client",
+            "sql_mode",
+            "standard_conforming_strings",
+        ];
+        GRAMMAR.contains(&name)
+            && match value {
+                Given::Literal(text) => setting_to(self.dialect, name, text) == Setting::Unknown,
+                Given::Default => false,
+                Given::Unknown => true,
             }
-            (Dialect::MySql, "character_set_client") => {
-                // In these a backslash can be the second half of a letter.
-                *value == Given::Unknown
-                    || ["big5", "cp932", "gb18030", "gbk", "sjis"]
-                        .iter()
-                        .any(|it| text.contains(it))
-            }
-            (Dialect::Postgres, "standard_conforming_strings") => switch(value) != Some(true),
-            _ => false,
-        }
     }
 
     /// A setting for sessions that begin later: they have another default than those that have
@@ -519,13 +505,14 @@ impl Collector<'_> {
 
     /// A call of a function that changes the session, anywhere in a query: it may run, or not, or
     /// with any value. Gives whether the function is one.
-    pub(super) fn session_function(&mut self, folded: &str, function: &ast::Function) -> bool {
+    pub(super) fn session_function(
+        &mut self,
+        folded: &str,
+        arguments: Option<&[ast::FunctionArg]>,
+    ) -> bool {
         match (self.dialect, folded) {
             (Dialect::Postgres, "set_config") => {
-                let name = match &function.args {
-                    ast::FunctionArguments::List(list) => list.args.first().and_then(literal),
-                    _ => None,
-                };
+                let name = arguments.and_then(<[_]>::first).and_then(literal);
                 match name.map(|name| name.to_ascii_lowercase()) {
                     Some(name) if name.ends_with("transaction_isolation") => {
                         self.set_isolation(IsolationScope::Current, None);
