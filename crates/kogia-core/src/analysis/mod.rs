@@ -19,6 +19,9 @@ mod statement;
 mod text;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 
 pub use self::statement::{
     Effect, Isolation, IsolationScope, Literal, Operand, Pin, Proof, Read, Statement, Uncacheable,
