@@ -322,7 +322,12 @@ impl Collector<'_> {
             pending.push(expr);
             match &options.sort {
                 None | Some(OrderBySort::Asc | OrderBySort::Desc) => {}
-                Some(OrderBySort::Using(operator)) => self.custom_operator(&operator.to_string()),
+                Some(OrderBySort::Using(operator)) => {
+                    let operator = operator.to_string();
+                    if !matches!(operator.as_str(), "<" | ">") {
+                        self.custom_operator(&operator);
+                    }
+                }
             }
             if with_fill.is_some() {
                 self.opaque("a clause of another database's syntax");
@@ -333,6 +338,10 @@ impl Collector<'_> {
     /// Literals and parameters.
     pub(super) fn value(&mut self, value: &Value) {
         let text = match value {
+            // A quoted name: @`x`
+            Value::Placeholder(name) if self.dialect == Dialect::MySql && name.starts_with('@') => {
+                return self.refuse(Uncacheable::UserVariable);
+            }
             Value::Number(..) | Value::Boolean(_) | Value::Null | Value::Placeholder(_) => return,
             Value::HexStringLiteral(_) | Value::SingleQuotedByteStringLiteral(_) => return,
             Value::SingleQuotedString(text)
@@ -371,7 +380,9 @@ impl Collector<'_> {
         match operator {
             BinaryOperator::Custom(name) => self.custom_operator(name),
             BinaryOperator::PGCustomBinaryOperator(parts) => {
-                self.custom_operator(&parts.join("."));
+                if parts.first().is_none_or(|schema| schema != "pg_catalog") {
+                    self.custom_operator(&parts.join("."));
+                }
             }
             // Known to extensions only.
             BinaryOperator::Spaceship if self.dialect == Dialect::Postgres => {
@@ -523,12 +534,11 @@ impl Collector<'_> {
     }
 }
 
-/// Types of PostgreSQL whose input is looked up in the system catalog.
+/// Types of PostgreSQL whose input is looked up in the system catalog. Not those of text search:
+/// its functions look the same names up without a cast, and only DDL changes what they find.
 const REG_TYPES: &[&str] = &[
     "regclass",
     "regcollation",
-    "regconfig",
-    "regdictionary",
     "regnamespace",
     "regoper",
     "regoperator",

@@ -121,6 +121,8 @@ struct Lexer<'t> {
     at: usize,
     escapes: Escapes,
     tokens: Vec<Token>,
+    /// Where each token ends.
+    ends: Vec<usize>,
     styles: Styles,
     /// The number of the last positional placeholder; on SQLite the largest given so far.
     last_number: usize,
@@ -142,6 +144,7 @@ impl<'t> Lexer<'t> {
             at: 0,
             escapes,
             tokens: Vec::with_capacity(text.len() / 4 + 8),
+            ends: Vec::with_capacity(text.len() / 4 + 8),
             styles: Styles::default(),
             last_number: 0,
             names: HashMap::new(),
@@ -155,6 +158,7 @@ impl<'t> Lexer<'t> {
     fn run(&mut self) -> Result<(), LexError> {
         while self.skip_blank()? {
             self.token()?;
+            self.ends.push(self.at);
         }
         Ok(())
     }
@@ -788,20 +792,7 @@ impl<'t> Lexer<'t> {
 
     /// Whether two readings differ in nothing but what strings contain.
     fn cuts_like(&self, other: &Lexer<'_>) -> bool {
-        let string = |token: &Token| {
-            matches!(
-                token,
-                Token::SingleQuotedString(_)
-                    | Token::DoubleQuotedString(_)
-                    | Token::NationalStringLiteral(_)
-            )
-        };
-        self.tokens.len() == other.tokens.len()
-            && self.tokens.iter().zip(&other.tokens).all(|(one, another)| {
-                one == another
-                    || (string(one)
-                        && std::mem::discriminant(one) == std::mem::discriminant(another))
-            })
+        self.ends == other.ends
     }
 
     /// Takes the numbers away where it is not certain which parameter a placeholder stands for.

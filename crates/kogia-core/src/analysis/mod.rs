@@ -27,6 +27,9 @@ mod text;
 mod trigger;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::statement::{
     Effect, Isolation, IsolationScope, Literal, Operand, Pin, Proof, Read, Statement, Uncacheable,
     Wide, Write, WriteScope,

@@ -134,6 +134,46 @@ fn defines_routine(tokens: &[Token]) -> bool {
 /// The parser's limit of recursion: its default of 50 is too low for generated queries.
 const RECURSION: usize = 200;
 
+/// `(value).*`
+const WHOLE_COMPOSITE: &[Token] = &[Token::RParen, Token::Period, Token::Mul];
+
+/// Keywords that may have to be rewritten.
+const KEYWORDS: &[Keyword] = &[
+    Keyword::ONLY,
+    Keyword::TABLE,
+    Keyword::FOR,
+    Keyword::LOCK,
+    Keyword::CONFLICT,
+    Keyword::PRAGMA,
+    Keyword::INTO,
+    Keyword::IN,
+    Keyword::EXCLUDE,
+    Keyword::CYCLE,
+    Keyword::SEARCH,
+    Keyword::MATERIALIZED,
+    Keyword::SYMMETRIC,
+    Keyword::MOD,
+    Keyword::AT,
+];
+
+/// Words that may have to be rewritten and are no keywords of the parser.
+const WORDS: &[&str] = &["DISTINCTROW", "INDEXED", "ISNULL", "SOUNDS"];
+
+/// Units of intervals that the parser does not know. Which unit it is changes no table.
+const COMPOUND_UNITS: &[&str] = &[
+    "DAY_HOUR",
+    "DAY_MICROSECOND",
+    "DAY_MINUTE",
+    "DAY_SECOND",
+    "HOUR_MICROSECOND",
+    "HOUR_MINUTE",
+    "HOUR_SECOND",
+    "MINUTE_MICROSECOND",
+    "MINUTE_SECOND",
+    "SECOND_MICROSECOND",
+    "YEAR_MONTH",
+];
+
 /// One pass over the tokens that puts what the parser knows for what it does not, wherever that
 /// says the same or more.
 struct Rewrite {
@@ -149,21 +189,18 @@ impl Rewrite {
     fn is_needed(&self) -> bool {
         self.tokens.iter().any(|token| match token {
             Token::Word(word) if word.quote_style.is_none() => {
-                matches!(
-                    word.keyword,
-                    Keyword::ONLY
-                        | Keyword::TABLE
-                        | Keyword::FOR
-                        | Keyword::LOCK
-                        | Keyword::CONFLICT
-                        | Keyword::PRAGMA
-                        | Keyword::INTO
-                ) || ["INDEXED", "ISNULL"]
-                    .iter()
-                    .any(|other| word.value.eq_ignore_ascii_case(other))
+                KEYWORDS.contains(&word.keyword)
+                    || WORDS
+                        .iter()
+                        .chain(COMPOUND_UNITS)
+                        .any(|other| word.value.eq_ignore_ascii_case(other))
             }
             _ => false,
-        })
+        }) || (self.dialect == Dialect::Postgres
+            && self
+                .tokens
+                .windows(3)
+                .any(|tokens| tokens == WHOLE_COMPOSITE))
     }
 
     fn run(&mut self) {
@@ -178,35 +215,153 @@ impl Rewrite {
 
     /// Whether something was put for the tokens that stand here.
     fn rewritten(&mut self) -> bool {
+        if self.dialect == Dialect::Postgres
+            && self.output.last() == Some(&Token::RParen)
+            && self.token(0) == Some(&Token::Period)
+            && self.token(1) == Some(&Token::Mul)
+        {
+            // All fields of a composite value are no more than the value.
+            return self.skip(2);
+        }
         let Some(Token::Word(word)) = self.tokens.get(self.at) else {
             return false;
         };
         if word.quote_style.is_some() {
             return false;
         }
-        let postgres = self.dialect == Dialect::Postgres;
-        match word.keyword {
-            Keyword::ONLY if postgres => self.only(),
-            Keyword::TABLE => self.table(),
-            Keyword::FOR => self.lock(),
-            Keyword::LOCK if self.dialect == Dialect::MySql => self.lock_in_share_mode(),
-            Keyword::CONFLICT => self.conflict(),
-            Keyword::PRAGMA if self.dialect == Dialect::Sqlite => self.pragma(),
-            Keyword::INTO if self.dialect == Dialect::MySql => self.into_file(),
-            Keyword::NOT if self.dialect == Dialect::Sqlite && self.is(1, "INDEXED") => {
-                self.at += 2;
-                true
+        match (word.keyword, self.dialect) {
+            (Keyword::ONLY, Dialect::Postgres) => self.only(),
+            (Keyword::TABLE, _) => self.table(),
+            (Keyword::FOR, _) => self.lock(),
+            (Keyword::LOCK, Dialect::MySql) => self.lock_in_share_mode(),
+            (Keyword::CONFLICT, _) => self.conflict(),
+            (Keyword::PRAGMA, Dialect::Sqlite) => self.pragma(),
+            (Keyword::INTO, Dialect::MySql) => self.into_file(),
+            (Keyword::IN, _) => self.in_list(),
+            (Keyword::EXCLUDE, _) => self.frame_exclusion(),
+            (Keyword::CYCLE | Keyword::SEARCH, Dialect::Postgres) => self.search_or_cycle(),
+            // Whether a CTE is kept as a table is the planner's affair.
+            (Keyword::MATERIALIZED, Dialect::Sqlite) if is_word(self.output.last(), "AS") => {
+                self.skip(1)
             }
-            _ if self.dialect == Dialect::Sqlite && self.is(0, "INDEXED") && self.is(1, "BY") => {
-                self.at += 3;
+            (Keyword::NOT, Dialect::Sqlite) if self.is(1, "MATERIALIZED") => self.skip(2),
+            (Keyword::NOT, Dialect::Sqlite) if self.is(1, "INDEXED") => self.skip(2),
+            (_, Dialect::Sqlite) if self.is(0, "INDEXED") && self.is(1, "BY") => self.skip(3),
+            (Keyword::SYMMETRIC, _) if is_word(self.output.last(), "BETWEEN") => self.skip(1),
+            (_, Dialect::MySql) if self.is(0, "SOUNDS") && self.is(1, "LIKE") => self.skip(1),
+            (_, Dialect::MySql) if self.is(0, "DISTINCTROW") => self.replace(1, &["DISTINCT"]),
+            (Keyword::MOD, Dialect::MySql) if self.follows_operand() => {
+                self.output.push(Token::Mod);
+                self.skip(1)
+            }
+            (_, Dialect::MySql) if COMPOUND_UNITS.iter().any(|unit| self.is(0, unit)) => {
+                self.follows_operand() && self.replace(1, &["DAY"])
+            }
+            (Keyword::AT, Dialect::Postgres) if self.is(1, "LOCAL") => {
+                self.replace(2, &["AT", "TIME", "ZONE"]);
+                self.output
+                    .push(Token::SingleQuotedString("local".to_owned()));
                 true
             }
             _ if self.is(0, "ISNULL") && self.token(1) != Some(&Token::LParen) => {
-                self.at += 1;
-                self.put("IS");
-                self.put("NULL");
+                self.replace(1, &["IS", "NULL"])
+            }
+            _ => false,
+        }
+    }
+
+    fn skip(&mut self, length: usize) -> bool {
+        self.at += length;
+        true
+    }
+
+    fn replace(&mut self, length: usize, keywords: &[&str]) -> bool {
+        for keyword in keywords {
+            self.put(keyword);
+        }
+        self.skip(length)
+    }
+
+    /// Whether the last token may end an operand, so that this one is an operator or a unit.
+    fn follows_operand(&self) -> bool {
+        match self.output.last() {
+            Some(Token::Word(word)) => word.keyword == Keyword::NoKeyword,
+            Some(Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_)) => true,
+            Some(Token::RParen) => true,
+            _ => false,
+        }
+    }
+
+    /// `x IN t` (SQLite), where a table stands for its rows, and `x IN %s`, where a driver puts a
+    /// list for one parameter.
+    fn in_list(&mut self) -> bool {
+        match self.token(1) {
+            Some(Token::Placeholder(_)) => {
+                self.keep();
+                self.output.extend([
+                    Token::LParen,
+                    // Not a number: the parameter is no single value.
+                    Token::Placeholder("?".to_owned()),
+                    Token::RParen,
+                ]);
+                self.skip(1)
+            }
+            Some(Token::Word(_)) if self.dialect == Dialect::Sqlite => {
+                let dotted = self.token(2) == Some(&Token::Period);
+                let length = if dotted { 3 } else { 1 };
+                if self.token(1 + length) == Some(&Token::LParen) {
+                    return false;
+                }
+                self.keep();
+                self.output.push(Token::LParen);
+                self.replace(0, &["SELECT"]);
+                self.output.push(Token::Mul);
+                self.put("FROM");
+                for _ in 0..length {
+                    self.keep();
+                }
+                self.output.push(Token::RParen);
                 true
             }
+            _ => false,
+        }
+    }
+
+    /// The end of a window frame: `EXCLUDE CURRENT ROW`, `GROUP`, `TIES` or `NO OTHERS`.
+    fn frame_exclusion(&mut self) -> bool {
+        let two = (self.is(1, "CURRENT") && self.is(2, "ROW"))
+            || (self.is(1, "NO") && self.is(2, "OTHERS"));
+        let length = if two {
+            3
+        } else if self.is(1, "GROUP") || self.is(1, "TIES") {
+            2
+        } else {
+            return false;
+        };
+        self.token(length) == Some(&Token::RParen) && self.skip(length)
+    }
+
+    /// `SEARCH … SET column` and `CYCLE … USING column` behind a recursive CTE.
+    fn search_or_cycle(&mut self) -> bool {
+        let last = if self.is(0, "SEARCH") && (self.is(1, "DEPTH") || self.is(1, "BREADTH")) {
+            "SET"
+        } else if self.is(0, "CYCLE") {
+            "USING"
+        } else {
+            return false;
+        };
+        let plain = |token: &Token| {
+            matches!(
+                token,
+                Token::Word(_) | Token::Comma | Token::SingleQuotedString(_) | Token::Number(..)
+            )
+        };
+        let behind = self.output.last() == Some(&Token::RParen);
+        let length = (1..)
+            .take_while(|&ahead| self.token(ahead).is_some_and(plain))
+            .find(|&ahead| self.is(ahead, last));
+        match length {
+            Some(length) if behind => self.skip(length + 2),
             _ => false,
         }
     }
