@@ -857,10 +857,18 @@ fn a_user_may_overload_a_built_in_function() {
 #[test]
 fn functions_that_change_the_session_taint_it() {
     let statement = analyze(Postgres, "SELECT set_config('search_path', 'x', false)");
-    assert!(
-        matches!(&statement.effects[..], [Effect::Taint { name, .. }] if &**name == "set_config")
+    let sets =
+        |effect: &Effect| matches!(effect, Effect::Set { name, .. } if &**name == "search_path");
+    assert!(statement.effects.iter().any(sets));
+    // In a query of a table it runs for each row, with any value.
+    let statement = analyze(
+        Postgres,
+        "SELECT set_config('search_path', title, false) FROM book",
     );
-    assert_eq!(statement.wide, Wide::Database);
+    let taints =
+        |effect: &Effect| matches!(effect, Effect::Taint { name, .. } if &**name == "search_path");
+    assert!(statement.effects.iter().any(taints));
+    assert!(!statement.is_cacheable());
 }
 
 #[test]
