@@ -59,24 +59,45 @@ impl<'a> Case<'a> {
         let reads: BTreeSet<_> = statement.reads.iter().map(|read| &*read.table).collect();
         let writes: BTreeSet<_> = statement.writes.iter().map(|write| &*write.table).collect();
         if let Some(expected) = &self.reads {
-            expect(reads == *expected, format!("reads {reads:?}, not {expected:?}"));
+            expect(
+                reads == *expected,
+                format!("reads {reads:?}, not {expected:?}"),
+            );
         }
         if let Some(expected) = &self.writes {
-            expect(writes == *expected, format!("writes {writes:?}, not {expected:?}"));
+            expect(
+                writes == *expected,
+                format!("writes {writes:?}, not {expected:?}"),
+            );
         }
         if let Some(expected) = self.cacheable {
             let why = &statement.uncacheable;
-            expect(statement.is_cacheable() == expected, format!("cacheable? {why:?}"));
+            expect(
+                statement.is_cacheable() == expected,
+                format!("cacheable? {why:?}"),
+            );
         }
         if self.schema {
-            expect(statement.wide.schema(), format!("wide is {:?}", statement.wide));
-            expect(!statement.is_cacheable(), "a change of the schema is cacheable".to_owned());
+            expect(
+                statement.wide.schema(),
+                format!("wide is {:?}", statement.wide),
+            );
+            expect(
+                !statement.is_cacheable(),
+                "a change of the schema is cacheable".to_owned(),
+            );
         } else {
-            expect(statement.wide == Wide::Nothing, format!("wide is {:?}", statement.wide));
+            expect(
+                statement.wide == Wide::Nothing,
+                format!("wide is {:?}", statement.wide),
+            );
         }
         if self.session {
             expect(writes.is_empty(), format!("writes {writes:?}"));
-            expect(!statement.is_cacheable(), "a change of the session is cacheable".to_owned());
+            expect(
+                !statement.is_cacheable(),
+                "a change of the session is cacheable".to_owned(),
+            );
         }
         wrong
     }
@@ -105,7 +126,10 @@ fn check(dialect: Dialect, corpus: &str, at_least: usize) {
             let _ = writeln!(report, "{}: {wrong}\n    {}", case.name, case.sql.trim());
         }
     }
-    assert!(failures == 0, "{failures} expectations fail on {dialect}:\n{report}");
+    assert!(
+        failures == 0,
+        "{failures} expectations fail on {dialect}:\n{report}"
+    );
 }
 
 macro_rules! corpus {
