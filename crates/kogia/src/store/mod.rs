@@ -29,7 +29,8 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
         #[cfg(not(all(feature = "file", target_os = "linux")))]
         StoreUrl::File { .. } => Err(StoreError::Open {
             url: url.to_string(),
-            reason: "this program was built without the file store, which there is for Linux".to_owned(),
+            reason: "this program was built without the file store, which there is for Linux"
+                .to_owned(),
         }),
     }
 }

@@ -28,13 +28,20 @@ impl Incarnation {
         Incarnation(Generation::from_random(bytes))
     }
 
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let token = Generation::from_u128(u128::from_le_bytes(bytes.try_into().ok()?));
-        token.is_clean().then_some(Incarnation(token))
+    /// An incarnation as it was stored, and the transaction that stored it.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<(Self, usize)> {
+        let mut rest = Reader(bytes);
+        let token = Generation::from_u128(rest.u128()?);
+        let transaction = usize::try_from(rest.u64()?).ok()?;
+        let is_whole = token.is_clean() && rest.0.is_empty();
+        is_whole.then_some((Incarnation(token), transaction))
     }
 
-    pub(super) fn to_bytes(self) -> [u8; 16] {
-        self.0.to_u128().to_le_bytes()
+    pub(super) fn to_bytes(self, transaction: usize) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        bytes[..16].copy_from_slice(&self.0.to_u128().to_le_bytes());
+        bytes[16..].copy_from_slice(&(transaction as u64).to_le_bytes());
+        bytes
     }
 
     /// The generation in a stored cell, or that of a tag without one.
@@ -220,7 +227,12 @@ mod tests {
     #[test]
     fn another_incarnation_renews_the_generation_and_keeps_the_owners() {
         let mut cell = Cell::decode(None, incarnation()).unwrap();
-        cell.mark(OwnerId(1), StoreTime::default(), &writer(Backend::Unknown), fresh(9));
+        cell.mark(
+            OwnerId(1),
+            StoreTime::default(),
+            &writer(Backend::Unknown),
+            fresh(9),
+        );
         let mut bytes = Vec::new();
         cell.encode(incarnation(), &mut bytes);
         let other = Incarnation::from_random([8; 16]);
@@ -240,7 +252,9 @@ mod tests {
         for length in (0..bytes.len()).filter(|length| *length != 16) {
             assert!(Cell::decode(Some(&bytes[..length]), incarnation()).is_none());
         }
-        assert!(Incarnation::from_bytes(&[0; 16]).is_none());
-        assert!(Incarnation::from_bytes(&[1; 15]).is_none());
+        let stored = incarnation().to_bytes(5);
+        assert_eq!(Incarnation::from_bytes(&stored), Some((incarnation(), 5)));
+        assert_eq!(Incarnation::from_bytes(&stored[..23]), None);
+        assert_eq!(Incarnation::from_bytes(&[0; 24]), None);
     }
 }

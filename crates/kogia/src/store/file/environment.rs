@@ -92,7 +92,9 @@ impl Opening {
                 )
             };
             if registered != 0 {
-                tracing::error!("no memory to be told of forks: the file store must not be used after one");
+                tracing::error!(
+                    "no memory to be told of forks: the file store must not be used after one"
+                );
             }
         });
         take_opening();
@@ -177,7 +179,8 @@ impl SharedBits {
     /// Clears the bit of a number and says whether it was set.
     pub(super) fn take(&self, number: u64) -> bool {
         let (word, bit) = self.position(number);
-        word.load(Ordering::Relaxed) & bit != 0 && word.fetch_and(!bit, Ordering::Relaxed) & bit != 0
+        word.load(Ordering::Relaxed) & bit != 0
+            && word.fetch_and(!bit, Ordering::Relaxed) & bit != 0
     }
 
     fn position(&self, number: u64) -> (&AtomicU64, u64) {

@@ -12,17 +12,17 @@
 //! # Starting cold
 //!
 //! The files are made anew at the first opening after a boot, because nothing is ever synced to
-//! the disk; when they are damaged; and when another capacity is asked for. Only a process that
-//! holds `in-use` alone may do it. If others have the store open, a damaged one is an error, and
-//! the capacity stays as it is.
+//! the disk; when they are damaged; and when another capacity is asked for by the one process
+//! that uses them. Another boot's name while others use the store is an error: they run on
+//! another machine, and a file system that machines share is no memory that they share.
 //!
-//! # Somebody deletes the folder
+//! # Other processes go on with the old files
 //!
-//! Then processes that have the store open would go on with files that no new process can see,
-//! and would miss its invalidations. So each of them looks every [`WATCH_INTERVAL`] whether its
+//! They have them open when somebody deletes the folder, or when damage is found, and would miss
+//! all invalidations in the new ones. So each process looks every [`WATCH_INTERVAL`] whether its
 //! file is still the one in the folder, and whoever makes the files anew waits for twice as long
-//! before the first use: nothing can be written to the new files that a read, begun under the old
-//! ones, should have seen.
+//! before their first use. A read that began under the old files ends before anything is written
+//! to the new ones, or is right for the moment when it began.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -82,9 +82,15 @@ pub(super) struct Opened {
     closing: Option<Opening>,
 }
 
-/// Opens the store in a folder, or shares the one that this process has open already.
-pub(super) fn open(path: &Path, capacity: u64) -> Result<Arc<Opened>, StoreError> {
-    let folder = Folder { path };
+/// Opens the store in a folder, or shares the one that this process has open already. If its files
+/// are the damaged ones they are made anew.
+pub(super) fn open(
+    path: &Path,
+    capacity: u64,
+    damaged: Option<&Opened>,
+) -> Result<Arc<Opened>, StoreError> {
+    let damaged = damaged.map(|damaged| damaged.file);
+    let folder = Folder { path, damaged };
     folder.open(capacity).map_err(|reason| StoreError::Open {
         url: format!("file://{}", path.display()),
         reason,
@@ -193,6 +199,7 @@ type Reason = String;
 
 struct Folder<'a> {
     path: &'a Path,
+    damaged: Option<FileId>,
 }
 
 impl Folder<'_> {
@@ -209,11 +216,15 @@ impl Folder<'_> {
             .map_err(|error| self.cannot_write(self.path, &error))?;
         loop {
             let opening = Opening::begin();
-            if let Ok(file) = FileId::of(&self.file(DATA)) {
-                let is_it = |known: &&Known| {
-                    known.file == file && known.forks == environment::forks()
-                };
-                let opened = known().iter().find(is_it).map(|known| known.opened.upgrade());
+            if let Ok(file) = FileId::of(&self.file(DATA))
+                && self.damaged != Some(file)
+            {
+                let is_it =
+                    |known: &&Known| known.file == file && known.forks == environment::forks();
+                let opened = known()
+                    .iter()
+                    .find(is_it)
+                    .map(|known| known.opened.upgrade());
                 match opened {
                     Some(Some(opened)) => return Ok(opened),
                     // Another thread waits for the right to close it.
@@ -265,56 +276,52 @@ impl Folder<'_> {
         };
         self.remove_links();
 
-        let header = self.read_header()?;
-        let state = match &header {
-            None => State::New,
-            Some(header) if header.boot != boot => State::OtherBoot,
-            Some(header) if is_alone && header.capacity != capacity => State::OtherCapacity,
-            Some(header) => match self.check(header, is_alone) {
-                Ok(()) => State::Good(header.capacity),
-                Err(damage) => State::Damaged(damage),
+        let use_of_files = match self.read_header()? {
+            None => FileUse::Make("there is none"),
+            Some(header) if header.boot.is_empty() => FileUse::Make("it was never finished"),
+            Some(header) if header.boot != boot && !is_alone => {
+                return Err(
+                    "processes of another machine use it; name a folder that only this machine has"
+                        .to_owned(),
+                );
+            }
+            Some(header) if header.boot != boot => FileUse::Make("the machine has booted"),
+            Some(header) if header.capacity != capacity && is_alone => {
+                FileUse::Make("it had another capacity")
+            }
+            Some(header) => match self.check(&header, is_alone) {
+                Ok(()) => FileUse::Keep(header.capacity),
+                Err(damage) => {
+                    tracing::error!(path = %self.path.display(), damage, "the file store is damaged");
+                    FileUse::Make("it is damaged")
+                }
             },
         };
-        let may_start_cold = |why: &str| {
-            if is_alone {
-                return Ok(());
-            }
-            Err(format!(
-                "{why}, and other processes use it; stop them all, then the store starts cold"
-            ))
-        };
-        let (capacity, is_new) = match state {
-            State::Good(capacity) => (capacity, false),
-            State::New => (capacity, true),
-            State::OtherCapacity => (capacity, true),
-            State::OtherBoot => {
-                may_start_cold("it was made before this machine booted, or by another machine")?;
-                (capacity, true)
-            }
-            State::Damaged(damage) => {
-                may_start_cold(&format!("it is damaged ({damage})"))?;
-                tracing::warn!(path = %self.path.display(), damage, "the file store is damaged and starts cold");
-                (capacity, true)
+        let opened = match use_of_files {
+            FileUse::Keep(capacity) => match self.open_files(capacity, false, &in_use) {
+                Err(failure) if failure.is_damage() => {
+                    tracing::error!(path = %self.path.display(), %failure, "the file store is damaged");
+                    None
+                }
+                other => Some(other.map_err(|failure| self.explain(&failure))?),
+            },
+            FileUse::Make(why) => {
+                tracing::info!(path = %self.path.display(), why, "the file store starts cold");
+                None
             }
         };
-        if is_new {
-            may_start_cold("its header is missing")?;
-            self.make_files(capacity)?;
-        }
-        let mut is_new = is_new;
-        let opened = match self.open_files(capacity, is_new, &in_use) {
-            Err(failure) if failure.is_damage() && !is_new && is_alone => {
-                tracing::warn!(path = %self.path.display(), %failure, "the file store is damaged and starts cold");
-                is_new = true;
+        let is_new = opened.is_none();
+        let opened = match opened {
+            Some(opened) => opened,
+            None => {
                 self.make_files(capacity)?;
-                self.open_files(capacity, is_new, &in_use)
+                let opened = self
+                    .open_files(capacity, true, &in_use)
+                    .map_err(|failure| self.explain(&failure))?;
+                self.write_header(Some(&boot), capacity)?;
+                opened
             }
-            other => other,
         };
-        let opened = opened.map_err(|failure| self.explain(&failure))?;
-        if is_new {
-            self.write_header(Some(&boot), capacity)?;
-        }
         in_use
             .lock_shared()
             .map_err(|error| self.cannot_write(&self.file(IN_USE), &error))?;
@@ -345,12 +352,7 @@ impl Folder<'_> {
             .map_err(|error| self.cannot_write(&file, &error))
     }
 
-    fn open_files(
-        &self,
-        capacity: u64,
-        is_new: bool,
-        in_use: &File,
-    ) -> Result<Opened, Failure> {
+    fn open_files(&self, capacity: u64, is_new: bool, in_use: &File) -> Result<Opened, Failure> {
         let layout = Layout::new(capacity);
         let env = self.open_environment(&layout)?;
         let incarnation = if is_new {
@@ -395,7 +397,9 @@ impl Folder<'_> {
             .into_iter()
             .try_for_each(|name| fs::hard_link(self.file(name), links.join(name)));
         let opened = match linked {
-            Ok(()) => environment::open(&links, layout.map_size, Tables::COUNT).map_err(Failure::from),
+            Ok(()) => {
+                environment::open(&links, layout.map_size, Tables::COUNT).map_err(Failure::from)
+            }
             Err(error) => Err(Failure::Link(error)),
         };
         remove_links(&links);
@@ -417,19 +421,24 @@ impl Folder<'_> {
     /// Whether the files can be what the header says. The pages themselves are only looked at
     /// while nobody writes to them.
     fn check(&self, header: &Header, is_alone: bool) -> Result<(), String> {
+        if self.damaged.is_some() && self.damaged == FileId::of(&self.file(DATA)).ok() {
+            return Err("a process met damage while it used them".to_owned());
+        }
         let layout = Layout::new(header.capacity);
         for (name, size) in [
             (DATA, layout.map_size as u64),
             (LOCK, LOCK_FILE_SIZE),
             (HINTS, layout.hints),
         ] {
-            let found = fs::metadata(self.file(name)).map_err(|error| format!("{name}: {error}"))?;
+            let found =
+                fs::metadata(self.file(name)).map_err(|error| format!("{name}: {error}"))?;
             if !found.is_file() || found.len() != size {
                 return Err(format!("{name} has {} bytes, not {size}", found.len()));
             }
         }
         if is_alone {
-            check::check(&self.file(DATA)).map_err(|damage| format!("{DATA}: {damage}"))?;
+            check::check(&self.file(DATA), layout.page_size)
+                .map_err(|damage| format!("{DATA}: {damage}"))?;
         }
         Ok(())
     }
@@ -510,12 +519,12 @@ impl Folder<'_> {
     }
 }
 
-enum State {
-    New,
-    OtherBoot,
-    OtherCapacity,
-    Damaged(String),
-    Good(u64),
+/// What to do with the files in the folder.
+enum FileUse {
+    /// Use them, with the capacity that they have.
+    Keep(u64),
+    /// Make them, for this reason.
+    Make(&'static str),
 }
 
 /// What `kogia` says, a line each.

@@ -21,14 +21,11 @@ use std::time::Duration;
 use ::bytes::Bytes;
 use arc_swap::{ArcSwap, Guard};
 use heed::{MdbError, RoTxn, RwTxn};
-use kogia_core::{
-    Fill, Generation, OwnerId, ReadRequest, ReadResponse, StoreTime, Tag, TagSet,
-};
+use kogia_core::{Fill, Generation, OwnerId, ReadRequest, ReadResponse, StoreTime, Tag, TagSet};
 use smallvec::SmallVec;
 
 use self::cell::{Incarnation, Writer};
 use self::folder::Opened;
-use self::tables::Tables;
 use super::{Abandoned, Mark, Store, StoreError, Usage};
 
 /// Keeps entries and generations in a folder that all processes of one machine share, bounded by
@@ -45,9 +42,9 @@ use super::{Abandoned, Mark, Store, StoreError, Usage};
 ///
 /// # What is kept
 ///
-/// Entries outlive the processes, but not the machine: after a boot the store starts cold. The
-/// same goes for a damaged one, and for another capacity than before; while other processes use
-/// the store, damage is an error and its capacity stays.
+/// Entries outlive the processes, but not the machine: after a boot the store starts cold. So does
+/// a damaged one, and one that is opened with another capacity than before, unless other processes
+/// use it: then its capacity stays.
 ///
 /// # `fork()`
 ///
@@ -79,7 +76,7 @@ impl FileStore {
             reason: error.to_string(),
         })?;
         Ok(FileStore {
-            opened: ArcSwap::new(folder::open(&path, capacity)?),
+            opened: ArcSwap::new(folder::open(&path, capacity, None)?),
             path,
             capacity,
             evicted: AtomicU64::new(0),
@@ -95,71 +92,113 @@ impl FileStore {
             return Ok((opened, now));
         }
         drop(opened);
-        let opened = folder::open(&self.path, self.capacity)?;
-        self.opened.store(opened);
+        self.opened
+            .store(folder::open(&self.path, self.capacity, None)?);
         Ok((self.opened.load(), machine::now()))
     }
 
     /// Looks at one snapshot, which begins after the call did.
-    fn look<T>(
-        &self,
-        operation: &'static str,
-        look: impl Fn(&Opened, &RoTxn<'_>, StoreTime) -> Result<T, Failure>,
-    ) -> Result<T, StoreError> {
+    fn look<T>(&self, look: impl Fn(&View<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
         let (opened, now) = self.opened()?;
-        let once = || look(&opened, &*opened.read_txn()?, now);
-        // A snapshot can be torn if two commits happen while its root is copied.
-        once()
-            .or_else(|_| once())
-            .map_err(|failure| failure.of(operation))
+        let once = || {
+            let txn = opened.read_txn()?;
+            look(&View {
+                opened: &opened,
+                incarnation: opened.tables.snapshot(&txn)?,
+                txn: &txn,
+                now,
+            })
+        };
+        // The copy of a root can be torn, but hardly three times on end.
+        let looked = once().or_else(|_| once()).or_else(|_| once());
+        if let Err(failure) = &looked
+            && failure.is_damage()
+        {
+            self.start_cold(&opened, failure);
+        }
+        looked
     }
 
     /// Makes changes that become visible together.
     fn change<T>(
         &self,
         patience: Duration,
-        change: impl Fn(&Opened, &mut RwTxn<'_>, StoreTime) -> Result<T, Failure>,
+        change: impl Fn(&Opened, &mut RwTxn<'_>, Incarnation, StoreTime) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let mut waited = Duration::ZERO;
         loop {
             let (opened, now) = self.opened()?;
-            let once = || {
+            let once = || -> Result<T, Failure> {
                 opened.check_readers(now)?;
                 let mut txn = opened.env.write_txn()?;
-                let result = change(&opened, &mut txn, now)?;
+                let incarnation = opened.tables.begin(&mut txn)?;
+                let result = change(&opened, &mut txn, incarnation, now)?;
                 txn.commit()?;
                 Ok(result)
             };
             match once() {
-                Err(Failure::Lmdb(heed::Error::Mdb(MdbError::MapFull))) if waited < patience => {
+                Err(failure) if failure.is_full() && waited < patience => {
                     // Pages are free again as soon as the readers that were at work are done.
                     let pause = Duration::from_millis(1);
                     thread::sleep(pause);
                     waited += pause;
                     let _ = opened.env.clear_stale_readers();
                 }
+                Err(failure) if failure.is_damage() => {
+                    self.start_cold(&opened, &failure);
+                    return Err(failure);
+                }
                 other => return other,
             }
         }
+    }
+
+    /// Replaces files that are damaged. All processes notice, and everything that the store ever
+    /// gave out is no longer current.
+    fn start_cold(&self, damaged: &Opened, failure: &Failure) {
+        tracing::error!(path = %self.path.display(), %failure, "the file store starts cold");
+        match folder::open(&self.path, self.capacity, Some(damaged)) {
+            Ok(opened) => self.opened.store(opened),
+            // The next call finds the files as they are, and says so.
+            Err(error) => tracing::error!(%error, "the file store cannot start cold"),
+        }
+    }
+}
+
+/// One snapshot of the store.
+struct View<'a> {
+    opened: &'a Opened,
+    txn: &'a RoTxn<'a>,
+    incarnation: Incarnation,
+    now: StoreTime,
+}
+
+impl View<'_> {
+    fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, Failure> {
+        let tables = &self.opened.tables;
+        tags.iter()
+            .map(|tag| tables.generation(self.txn, self.incarnation, *tag))
+            .collect()
     }
 }
 
 impl Store for FileStore {
     fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
-        self.look("read", |opened, txn, now| {
+        let look = |view: &View<'_>| {
+            let Opened {
+                tables, read_bits, ..
+            } = view.opened;
             Ok(ReadResponse {
-                entry: opened
-                    .tables
-                    .entry(txn, request.key(), now, &opened.read_bits)?,
-                generations: generations(&opened.tables, txn, request.tags())?,
+                entry: tables.entry(view.txn, request.key(), view.now, read_bits)?,
+                generations: view.generations(request.tags())?,
             })
-        })
+        };
+        self.look(look).map_err(|failure| failure.of("read"))
     }
 
     fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError> {
-        self.look("read generations", |opened, txn, _| {
-            generations(&opened.tables, txn, tags)
-        })
+        self.look(|view| view.generations(tags))
+            .map_err(|failure| failure.of("read generations"))
     }
 
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
@@ -168,7 +207,7 @@ impl Store for FileStore {
         let Some(record) = record::encode(fill.key(), &stamp, deadline, &value) else {
             return Ok(());
         };
-        let put = self.change(Duration::ZERO, |opened, txn, now| {
+        let put = self.change(Duration::ZERO, |opened, txn, _, now| {
             opened
                 .tables
                 .put_entry(txn, fill.key(), &record, now, &opened.read_bits)
@@ -179,38 +218,45 @@ impl Store for FileStore {
                 Ok(())
             }
             // No room just now: a cache may forget.
-            Err(Failure::Lmdb(heed::Error::Mdb(MdbError::MapFull))) => Ok(()),
+            Err(failure) if failure.is_full() => Ok(()),
             Err(failure) => Err(failure.of("store an entry")),
         }
     }
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
         let tokens = Tokens::draw(mark.tags)?;
-        self.change(PATIENCE, |opened, txn, now| {
+        let change = |opened: &Opened, txn: &mut RwTxn<'_>, incarnation, now: StoreTime| {
             let until = StoreTime(now.0.saturating_add(mark.lease));
             let writer = Writer {
                 process: opened.process,
                 backend: mark.backend.clone(),
             };
-            tokens.each(opened, txn, |cell, fresh| {
-                cell.mark(mark.owner, until, &writer, fresh);
+            tokens.each(|tag, fresh| {
+                opened.tables.update(txn, incarnation, tag, |cell| {
+                    cell.mark(mark.owner, until, &writer, fresh);
+                })
             })
-        })
-        .map_err(|failure| failure.of("mark"))
+        };
+        self.change(PATIENCE, change)
+            .map_err(|failure| failure.of("mark"))
     }
 
     fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError> {
         let tokens = Tokens::draw(tags)?;
-        self.change(PATIENCE, |opened, txn, _| {
-            tokens.each(opened, txn, |cell, fresh| cell.clear(owner, fresh))
-        })
-        .map_err(|failure| failure.of("clear"))
+        let change = |opened: &Opened, txn: &mut RwTxn<'_>, incarnation, _| {
+            tokens.each(|tag, fresh| {
+                opened
+                    .tables
+                    .update(txn, incarnation, tag, |cell| cell.clear(owner, fresh))
+            })
+        };
+        self.change(PATIENCE, change)
+            .map_err(|failure| failure.of("clear"))
     }
 
     fn extend(&self, owner: OwnerId, tags: &TagSet, lease: Duration) -> Result<(), StoreError> {
-        self.change(PATIENCE, |opened, txn, now| {
+        let change = |opened: &Opened, txn: &mut RwTxn<'_>, incarnation, now: StoreTime| {
             let until = StoreTime(now.0.saturating_add(lease));
-            let incarnation = opened.tables.incarnation(txn)?;
             for tag in tags.as_slice() {
                 let cell = opened.tables.cell(txn, incarnation, *tag)?;
                 if cell.state.owners().iter().any(|held| held.owner == owner) {
@@ -220,42 +266,45 @@ impl Store for FileStore {
                 }
             }
             Ok(())
-        })
-        .map_err(|failure| failure.of("extend"))
+        };
+        self.change(PATIENCE, change)
+            .map_err(|failure| failure.of("extend"))
     }
 
     fn abandoned(&self, tags: &[Tag]) -> Result<Vec<Abandoned>, StoreError> {
-        let held = self.look("look for abandoned marks", |opened, txn, now| {
-            let incarnation = opened.tables.incarnation(txn)?;
-            let mut held: Vec<(OwnerId, bool, Writer, SmallVec<[Tag; 4]>)> = Vec::new();
+        let look = |view: &View<'_>| {
+            let mut held: Vec<Held> = Vec::new();
             for tag in tags {
-                let cell = opened.tables.cell(txn, incarnation, *tag)?;
+                let cell = view.opened.tables.cell(view.txn, view.incarnation, *tag)?;
                 for lease in cell.state.owners() {
-                    let is_over = lease.until <= now;
-                    match held.iter_mut().find(|(owner, ..)| *owner == lease.owner) {
-                        Some((_, any_is_over, _, tags)) => {
-                            *any_is_over |= is_over;
-                            tags.push(*tag);
+                    let is_over = lease.until <= view.now;
+                    match held.iter_mut().find(|held| held.owner == lease.owner) {
+                        Some(held) => {
+                            held.is_over |= is_over;
+                            held.tags.insert(*tag);
                         }
-                        None => {
-                            let writer = cell.writer(lease.owner).clone();
-                            held.push((lease.owner, is_over, writer, SmallVec::from_slice(&[*tag])));
-                        }
+                        None => held.push(Held {
+                            owner: lease.owner,
+                            is_over,
+                            writer: cell.writer(lease.owner).clone(),
+                            tags: [*tag].into_iter().collect(),
+                        }),
                     }
                 }
             }
-            Ok((held, opened.process))
-        });
-        let (held, observer) = held?;
-        // Processes are asked about after the snapshot: that takes longer than anything else.
-        let abandoned = held.into_iter().filter_map(|(owner, is_over, writer, tags)| {
-            let process_alive = writer
-                .process
-                .and_then(|process| process.is_alive(observer.as_ref()));
-            (is_over || process_alive == Some(false)).then(|| Abandoned {
-                owner,
-                tags: tags.into_iter().collect(),
-                backend: writer.backend,
+            Ok((held, view.opened.process))
+        };
+        let (held, observer) = self
+            .look(look)
+            .map_err(|failure| failure.of("look for abandoned marks"))?;
+        // Processes are asked about after the snapshot: that takes longer than all the rest.
+        let abandoned = held.into_iter().filter_map(|held| {
+            let process = held.writer.process;
+            let process_alive = process.and_then(|process| process.is_alive(observer.as_ref()));
+            (held.is_over || process_alive == Some(false)).then_some(Abandoned {
+                owner: held.owner,
+                tags: held.tags,
+                backend: held.writer.backend,
                 process_alive,
             })
         });
@@ -267,20 +316,22 @@ impl Store for FileStore {
         getrandom::fill(&mut token)?;
         let incarnation = Incarnation::from_random(token);
         let renew = || {
-            let last = self.change(PATIENCE, |opened, txn, _| {
+            let last = self.change(PATIENCE, |opened, txn, _, _| {
                 opened.tables.renew_all(txn, incarnation)
             })?;
             // Nothing that was stored is current any more. The rest only makes room.
-            while self.change(PATIENCE, |opened, txn, _| opened.tables.forget(txn, last))? {}
+            while self.change(PATIENCE, |opened, txn, _, _| {
+                opened.tables.forget(txn, last)
+            })? {}
             Ok(())
         };
         renew().map_err(|failure: Failure| failure.of("invalidate everything"))
     }
 
     fn usage(&self) -> Usage {
-        let looked = self.look("look at its usage", |opened, txn, _| {
-            let (entries, bytes) = opened.tables.usage(txn)?;
-            Ok((entries, bytes, opened.capacity))
+        let looked = self.look(|view| {
+            let (entries, bytes) = view.opened.tables.usage(view.txn)?;
+            Ok((entries, bytes, view.opened.capacity))
         });
         // A store that fails says so at the next read.
         let (entries, bytes, capacity) = looked.unwrap_or((0, 0, self.capacity));
@@ -293,15 +344,13 @@ impl Store for FileStore {
     }
 }
 
-fn generations(
-    tables: &Tables,
-    txn: &RoTxn<'_>,
-    tags: &[Tag],
-) -> Result<SmallVec<[Generation; 8]>, Failure> {
-    let incarnation = tables.incarnation(txn)?;
-    tags.iter()
-        .map(|tag| tables.generation(txn, incarnation, *tag))
-        .collect()
+/// An owner of marks, with those of the asked tags that it holds.
+struct Held {
+    owner: OwnerId,
+    /// Whether one of its leases is over.
+    is_over: bool,
+    writer: Writer,
+    tags: TagSet,
 }
 
 /// A fresh token for each of some tags, drawn before other writers have to wait.
@@ -320,19 +369,13 @@ impl<'a> Tokens<'a> {
 
     fn each(
         &self,
-        opened: &Opened,
-        txn: &mut RwTxn<'_>,
-        mut change: impl FnMut(&mut cell::Cell, Generation),
+        mut change: impl FnMut(Tag, Generation) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let incarnation = opened.tables.incarnation(txn)?;
         let (tokens, _) = self.bytes.as_chunks::<16>();
-        for (tag, token) in self.tags.iter().zip(tokens) {
-            let fresh = Generation::from_random(*token);
-            opened
-                .tables
-                .update(txn, incarnation, *tag, |cell| change(cell, fresh))?;
-        }
-        Ok(())
+        self.tags
+            .iter()
+            .zip(tokens)
+            .try_for_each(|(tag, token)| change(*tag, Generation::from_random(*token)))
     }
 }
 
@@ -364,15 +407,25 @@ impl Failure {
         }
     }
 
+    fn is_full(&self) -> bool {
+        matches!(self, Failure::Lmdb(heed::Error::Mdb(MdbError::MapFull)))
+    }
+
     fn is_damage(&self) -> bool {
         use MdbError::{
-            Corrupted, Incompatible, Invalid, MapFull, PageNotFound, Panic, VersionMismatch,
+            Corrupted, Incompatible, Invalid, MapResized, PageNotFound, Panic, VersionMismatch,
         };
         match self {
             Failure::Damaged(_) => true,
             Failure::Lmdb(heed::Error::Mdb(error)) => matches!(
                 error,
-                Corrupted | Incompatible | Invalid | MapFull | PageNotFound | Panic | VersionMismatch
+                Corrupted
+                    | Incompatible
+                    | Invalid
+                    | MapResized
+                    | PageNotFound
+                    | Panic
+                    | VersionMismatch
             ),
             _ => false,
         }
@@ -382,22 +435,15 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Lmdb(heed::Error::Mdb(MdbError::MapFull)) => f.write_str(
+            _ if self.is_full() => f.write_str(
                 "it is full of pages that a reader holds; is one of the processes that use it stopped?",
             ),
-            _ if self.is_damage() => {
-                match self {
-                    Failure::Damaged(damage) => write!(f, "the file is damaged: {damage}")?,
-                    Failure::Lmdb(error) => write!(f, "the file is damaged: {error}")?,
-                    _ => {}
-                }
-                f.write_str("; stop all processes that use the store, then it starts cold")
-            }
+            Failure::Damaged(damage) => write!(f, "it is damaged: {damage}"),
+            Failure::Lmdb(error) if self.is_damage() => write!(f, "it is damaged: {error}"),
             Failure::Lmdb(error) | Failure::FirstRead(error) => error.fmt(f),
             Failure::Io(error) | Failure::Link(error) => error.fmt(f),
             Failure::Random(error) => error.fmt(f),
             Failure::Open(error) => error.fmt(f),
-            Failure::Damaged(damage) => f.write_str(damage),
         }
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn encode(
 pub(super) struct Head<'a> {
     generations: usize,
     value: usize,
-    deadline: u64,
+    pub(super) deadline: u64,
     pub(super) key: &'a [u8],
 }
 

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `index` | digest of the query, 32 bytes | number of the record's first part, number of parts |
 //! | `log` | number of the part, counting up | a part of a record |
-//! | `wide` | tag, 16 bytes; `incarnation` | a cell; the incarnation |
+//! | `wide` | tag, 16 bytes; `incarnation` | a cell; the incarnation and the last transaction |
 //! | `slots` | number of the slot | a cell |
 //!
 //! # Entries
@@ -20,6 +20,15 @@
 //! number share a fixed number of slots. No cell is ever removed. So there is nothing to evict, a
 //! tag never changes its cell but for another that is invalidated in its stead, and no mark can
 //! get lost.
+//!
+//! # Commits that were cut in two
+//!
+//! A commit ends with two stores: the root of the tables, and the number of the transaction that
+//! makes it count. C lets the compiler swap them, and it does. A process that is killed exactly
+//! between the two leaves the newest number with a root that is two commits older: marks would be
+//! lost, and pages be used twice. The same can happen to the copy of a reader that is interrupted
+//! while two commits pass by. So every transaction also writes its number into the tables, and
+//! whoever looks compares the two.
 
 use heed::types::Bytes as Raw;
 use heed::{CommitOrAbort, Database, Env, PutFlags, RoTxn, RwTxn, WithTls};
@@ -36,6 +45,7 @@ use super::record::{self, Head};
 pub(super) struct Layout {
     /// The size of the data file, which is all the store ever takes but for half a megabyte.
     pub(super) map_size: usize,
+    pub(super) page_size: usize,
     /// Pages that entries may take.
     entry_pages: u64,
     slots: u64,
@@ -44,30 +54,36 @@ pub(super) struct Layout {
     pub(super) hints: u64,
 }
 
-const PAGE: u64 = 4096;
+/// The largest pages that LMDB makes, whatever those of the machine.
+const LARGEST_PAGE: usize = 1 << 15;
 
 impl Layout {
     pub(super) fn new(capacity: u64) -> Layout {
-        let pages = capacity / PAGE;
+        let machine_page = rustix::param::page_size();
+        let page_size = machine_page.min(LARGEST_PAGE);
+        let map_size =
+            usize::try_from(capacity).unwrap_or(usize::MAX) / machine_page * machine_page;
+        let pages = (map_size / page_size) as u64;
         let slots = (capacity / 1024).clamp(1024, 1 << 24);
         let wide_tags = (capacity / 4096).clamp(1024, 1 << 20);
         // A cell with its key in a page that is two thirds full.
-        let cell_pages = (slots * 45 + wide_tags * 66) / PAGE;
+        let cell_pages = (slots * 45 + wide_tags * 66) / page_size as u64;
         // A write transaction writes to new pages, and the old ones are free again once no reader
         // looks at them: that takes two transactions, or as long as a reader is not scheduled.
-        let spare_pages = (pages / 8).max(128);
+        let spare_pages = (pages / 8).max(128.min(pages / 2));
         Layout {
-            map_size: usize::try_from(pages * PAGE).unwrap_or(usize::MAX),
+            map_size,
+            page_size,
             entry_pages: pages.saturating_sub(cell_pages + spare_pages),
             slots,
             wide_tags,
-            hints: (capacity / 2048).next_multiple_of(PAGE),
+            hints: (capacity / 2048).next_multiple_of(page_size as u64),
         }
     }
 
     /// The longest record worth keeping: one that leaves room for others.
     fn longest_record(&self) -> u64 {
-        (self.entry_pages / 8 * PAGE).min(64 << 20)
+        (self.entry_pages / 8 * self.page_size as u64).min(64 << 20)
     }
 }
 
@@ -109,8 +125,10 @@ impl Tables {
                 opener.create_database::<Raw, Raw>(txn, Some("slots"))?,
             );
             match incarnation {
-                Some(new) => tables.2.put(txn, INCARNATION, &new.to_bytes())?,
-                None if tables.2.get(txn, INCARNATION)?.is_none() => return Ok(CommitOrAbort::Abort(())),
+                Some(new) => tables.2.put(txn, INCARNATION, &new.to_bytes(txn.id()))?,
+                None if tables.2.get(txn, INCARNATION)?.is_none() => {
+                    return Ok(CommitOrAbort::Abort(()));
+                }
                 None => {}
             }
             Ok::<_, heed::Error>(CommitOrAbort::Commit(tables))
@@ -177,11 +195,33 @@ impl Tables {
         Ok(evicted)
     }
 
-    pub(super) fn incarnation(&self, txn: &RoTxn<'_>) -> Result<Incarnation, Failure> {
-        let bytes = self.wide.get(txn, INCARNATION)?;
-        bytes
-            .and_then(Incarnation::from_bytes)
-            .ok_or(Failure::Damaged("it has no incarnation"))
+    /// The incarnation in a snapshot that is whole.
+    pub(super) fn snapshot(&self, txn: &RoTxn<'_>) -> Result<Incarnation, Failure> {
+        self.incarnation_of(txn, txn.id())
+    }
+
+    /// The incarnation at the beginning of a transaction, which is signed here.
+    pub(super) fn begin(&self, txn: &mut RwTxn<'_>) -> Result<Incarnation, Failure> {
+        let incarnation = self.incarnation_of(txn, txn.id() - 1)?;
+        self.sign(txn, incarnation)?;
+        Ok(incarnation)
+    }
+
+    fn incarnation_of(&self, txn: &RoTxn<'_>, transaction: usize) -> Result<Incarnation, Failure> {
+        match self
+            .wide
+            .get(txn, INCARNATION)?
+            .map(Incarnation::from_bytes)
+        {
+            Some(Some((incarnation, last))) if last == transaction => Ok(incarnation),
+            Some(Some(_)) => Err(Failure::Damaged("a commit was cut in two")),
+            _ => Err(Failure::Damaged("it has no incarnation")),
+        }
+    }
+
+    fn sign(&self, txn: &mut RwTxn<'_>, incarnation: Incarnation) -> Result<(), Failure> {
+        let bytes = incarnation.to_bytes(txn.id());
+        Ok(self.wide.put(txn, INCARNATION, &bytes)?)
     }
 
     pub(super) fn generation(
@@ -233,7 +273,7 @@ impl Tables {
         txn: &mut RwTxn<'_>,
         incarnation: Incarnation,
     ) -> Result<u64, Failure> {
-        self.wide.put(txn, INCARNATION, &incarnation.to_bytes())?;
+        self.sign(txn, incarnation)?;
         self.last_part(txn)
     }
 
@@ -255,14 +295,7 @@ impl Tables {
         for table in [&self.index, &self.log, &self.wide, &self.slots] {
             pages += pages_of(table, txn)?;
         }
-        Ok((self.index.len(txn)?, pages * PAGE))
-    }
-
-    /// The entries' part of it, in pages, and the bound on them.
-    #[cfg(test)]
-    pub(super) fn entry_pages(&self, txn: &RoTxn<'_>) -> Result<(u64, u64), Failure> {
-        let used = pages_of(&self.index, txn)? + pages_of(&self.log, txn)?;
-        Ok((used, self.layout.entry_pages))
+        Ok((self.index.len(txn)?, pages * self.layout.page_size as u64))
     }
 
     fn place(&self, txn: &RoTxn<'_>, key: &[u8]) -> Result<Option<Place>, Failure> {
