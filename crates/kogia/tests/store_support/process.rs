@@ -1,5 +1,8 @@
 //! Child processes of a test: the test's own program, started again with a role.
 
+// Every test file uses its own part of it.
+#![allow(dead_code)]
+
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
