@@ -108,14 +108,20 @@ pub struct TagState {
 
 impl Default for TagState {
     fn default() -> Self {
-        TagState { generation: Generation::MISSING, owners: SmallVec::new() }
+        TagState {
+            generation: Generation::MISSING,
+            owners: SmallVec::new(),
+        }
     }
 }
 
 impl TagState {
     /// A state as a store kept it. The flag follows from the owners, whatever the word says.
     pub fn new(generation: Generation, owners: impl IntoIterator<Item = Lease>) -> Self {
-        let mut state = TagState { generation, owners: owners.into_iter().collect() };
+        let mut state = TagState {
+            generation,
+            owners: owners.into_iter().collect(),
+        };
         state.set(generation);
         state
     }
@@ -154,7 +160,10 @@ impl TagState {
 
     /// The owners whose lease is over and who must be resolved: alive (extend) or gone (clear).
     pub fn expired(&self, now: StoreTime) -> impl Iterator<Item = OwnerId> + '_ {
-        self.owners.iter().filter(move |lease| lease.until <= now).map(|lease| lease.owner)
+        self.owners
+            .iter()
+            .filter(move |lease| lease.until <= now)
+            .map(|lease| lease.owner)
     }
 
     /// The generation, marked while any owner holds the tag.
@@ -169,7 +178,11 @@ impl TagState {
 
     fn set(&mut self, token: Generation) {
         let clean = Generation(token.0 & !1);
-        self.generation = if self.owners.is_empty() { clean } else { clean.marked() };
+        self.generation = if self.owners.is_empty() {
+            clean
+        } else {
+            clean.marked()
+        };
     }
 }
 

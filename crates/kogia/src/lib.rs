@@ -1,1 +1,25 @@
-//! To be written.
+//! A cache of SQL query results that invalidates itself.
+
+mod cache;
+mod database;
+mod event;
+mod flight;
+mod policy;
+mod read;
+mod session;
+mod store;
+mod token;
+
+pub use kogia_core as core;
+
+pub use self::cache::{BuildError, Cache, CacheBuilder, Marks, OnStoreFailure, WriteError};
+pub use self::database::{CatalogReload, Database, DatabaseConfig, Resolver, Verdict};
+pub use self::event::{BypassReason, Event, Listener, ReadOutcome, Stats};
+pub use self::policy::{QueryMode, QueryOptions, TablePolicy};
+pub use self::read::{Answer, Encoded, Query};
+pub use self::session::{Running, Session};
+#[cfg(all(feature = "file", target_os = "linux"))]
+pub use self::store::FileStore;
+pub use self::store::{
+    Abandoned, Backend, Mark, MemoryStore, Store, StoreError, StoreUrl, StoreUrlError, Usage,
+};

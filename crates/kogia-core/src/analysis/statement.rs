@@ -225,20 +225,32 @@ impl fmt::Display for Uncacheable {
                 write!(f, "{function} can give another answer each time")
             }
             Uncacheable::UnknownFunction(function) => {
-                write!(f, "nothing is known about the function {function}, so it counts as volatile")
+                write!(
+                    f,
+                    "nothing is known about the function {function}, so it counts as volatile"
+                )
             }
             Uncacheable::Locks => f.write_str("the query locks rows"),
             Uncacheable::TemporaryTable(table) => {
-                write!(f, "{table} is a temporary table, which only its own session sees")
+                write!(
+                    f,
+                    "{table} is a temporary table, which only its own session sees"
+                )
             }
             Uncacheable::SystemTable(table) => {
-                write!(f, "{table} belongs to the database system, which changes it unseen")
+                write!(
+                    f,
+                    "{table} belongs to the database system, which changes it unseen"
+                )
             }
             Uncacheable::ForeignTable(table) => {
                 write!(f, "{table} is a foreign table, whose writers are not seen")
             }
             Uncacheable::OtherDatabase(table) => {
-                write!(f, "{table} lies in another database, whose writers are not seen")
+                write!(
+                    f,
+                    "{table} lies in another database, whose writers are not seen"
+                )
             }
             Uncacheable::UnknownTable(table) => {
                 write!(f, "the catalog does not know what {table} reads")
@@ -246,7 +258,10 @@ impl fmt::Display for Uncacheable {
             Uncacheable::Sampling => f.write_str("the query samples rows at random"),
             Uncacheable::UserVariable => f.write_str("the query uses variables of its session"),
             Uncacheable::RowSecurity(table) => {
-                write!(f, "{table} has row-level security that depends on more than the role")
+                write!(
+                    f,
+                    "{table} has row-level security that depends on more than the role"
+                )
             }
             Uncacheable::External(what) => write!(f, "{what} reads outside the database"),
             Uncacheable::Policy(table) => {
@@ -284,8 +299,13 @@ pub enum Effect {
     /// `PREPARE TRANSACTION`: the transaction leaves this session and is neither committed nor
     /// rolled back. (`COMMIT PREPARED` is [`Wide::Database`] and no effect.)
     PrepareTransaction,
-    /// The statement commits the open transaction before it runs: DDL on MySQL.
+    /// The statement commits the open transaction before it runs: DDL on MySQL. If it fails, the
+    /// transaction may be committed or not.
     ImplicitCommit,
+    /// The statement may commit the open transaction, or leave it open: `CALL` and statements that
+    /// nobody knows, on MySQL. What the transaction wrote is invalidated as by a commit, and stays
+    /// dirty as if there was none.
+    MayCommit,
     /// `SET autocommit = 0 | 1`. Setting it to 1 commits.
     Autocommit(bool),
     /// The isolation level of some transactions changes.
@@ -305,7 +325,8 @@ pub enum Effect {
         local: bool,
     },
     /// `RESET ALL`, `DISCARD ALL`, `RESET CONNECTION`: all settings are the session's defaults
-    /// again, and, with `discard`, temporary tables and prepared statements are gone.
+    /// again, and, with `discard`, temporary tables and prepared statements are gone. Without
+    /// `discard` the settings `role` and `session_authorization` stay as they are.
     ResetAll {
         /// `DISCARD ALL`.
         discard: bool,
@@ -331,6 +352,12 @@ pub enum Effect {
         /// The inner statement, or `None` if its text is not known (`PREPARE s FROM @v`).
         statement: Option<Arc<Statement>>,
     },
+    /// The statement writes to another database of the server, or to an attached file: its
+    /// database epoch and its schema epoch are renewed, too. The name is folded.
+    WritesOtherDatabase(Box<str>),
+    /// From now on every write of this session may write anything, whatever its text says: a
+    /// temporary trigger exists, or the session reads SQL text in another way than the analysis.
+    OpaqueWrites,
     /// `EXECUTE name`: does what was prepared under that name; opaque if nothing is known.
     Execute(Box<str>),
     /// `DEALLOCATE name`, or of all.

@@ -175,12 +175,6 @@ pub(crate) fn setting_to(dialect: Dialect, folded_name: &str, value: &str) -> Se
     }
 }
 
-/// Whether the analysis reads texts as MySQL does under that `sql_mode`, written as a value or as
-/// an expression over the current mode.
-pub(crate) fn sql_mode_is_understood(value: &str) -> bool {
-    mysql::sql_mode_is_understood(value)
-}
-
 /// Whether a relation belongs to the database system, which changes it unseen: catalogs,
 /// statistics, large objects. The names are folded.
 pub(crate) fn is_system_relation(dialect: Dialect, schema: Option<&str>, name: &str) -> bool {

@@ -1,0 +1,642 @@
+//! One database connection's life as the protocol sees it: transaction, settings, taint.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::analysis::{Effect, Isolation, IsolationScope, Statement};
+use crate::dialect::Dialect;
+use crate::generation::Generation;
+use crate::invalidation::{TagSet, written_tags};
+use crate::key::KeyPrefix;
+use crate::lookup::DatabaseTags;
+use crate::settings::ScopedSettings;
+use crate::tag::{DatabaseId, Tag};
+use crate::transaction::{Snapshot, Transaction};
+use crate::value::Parameter;
+
+/// Whether a prepared statement runs a prepared statement, which no database allows.
+fn runs_another(statement: &Statement) -> bool {
+    statement
+        .effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Execute(_)))
+}
+
+/// The taint of a session that may have a setting which no statement is known to have left.
+const UNKNOWN_OUTCOME: &str = "a setting whose transaction ended unseen";
+
+/// What a session starts with.
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    /// The dialect of the connection.
+    pub dialect: Dialect,
+    /// The identity of its database.
+    pub id: DatabaseId,
+    /// The tags of its database.
+    pub database: DatabaseTags,
+    /// The isolation level of transactions that name none.
+    pub isolation: Isolation,
+    /// Whether statements outside a transaction commit by themselves.
+    pub autocommit: bool,
+    /// Whether a catalog was loaded. Without one, cascades, triggers and views are not known, so
+    /// every write renews the database epoch.
+    pub catalog: bool,
+    /// The key prefix of a session that has not changed any setting.
+    pub prefix: KeyPrefix,
+}
+
+impl SessionConfig {
+    /// How a cacheable query may use the cache on a fresh connection, outside any transaction.
+    pub fn access(&self) -> Access {
+        access_in_autocommit(self.isolation, self.autocommit)
+    }
+}
+
+fn access_in_autocommit(isolation: Isolation, autocommit: bool) -> Access {
+    if isolation == Isolation::ReadUncommitted {
+        Access::Bypass(SessionBypass::ReadUncommitted)
+    } else if !autocommit {
+        // The query would open a transaction, whose snapshot nobody prepared for.
+        Access::Bypass(SessionBypass::SnapshotMoved)
+    } else {
+        Access::Shared
+    }
+}
+
+/// The state of one session, moved on by every statement that runs on its connection.
+///
+/// Before a statement: [`SessionState::wants_commit_generation`], then
+/// [`SessionState::access`] for a query, or [`SessionState::plan`] for anything that is sent to
+/// the database; afterwards [`SessionState::finish`] with what `plan` gave.
+#[derive(Debug, Clone)]
+pub struct SessionState {
+    config: Arc<SessionConfig>,
+    autocommit: bool,
+    isolation: Isolation,
+    next_isolation: Option<Isolation>,
+    transaction: Option<Transaction>,
+    settings: ScopedSettings,
+    prefix: KeyPrefix,
+    temporary: BTreeSet<Box<str>>,
+    prepared: BTreeMap<Box<str>, Arc<Statement>>,
+    /// `USE` moved the session there.
+    other_database: Option<Box<str>>,
+    /// See [`Effect::OpaqueWrites`].
+    opaque_writes: bool,
+}
+
+/// How a cacheable query may use the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Use the shared store and fill it.
+    Shared,
+    /// The same, while the commit tag still has the generation that it had before the
+    /// transaction's snapshot began.
+    Snapshot {
+        /// That generation.
+        before: Generation,
+        /// Whether the snapshot has begun. Otherwise the query must run, because it begins it;
+        /// its result may be stored.
+        begun: bool,
+    },
+    /// The transaction has written one of the tags: only a cache private to it may serve.
+    Private,
+    /// Leave the cache alone.
+    Bypass(SessionBypass),
+}
+
+/// Why a session leaves the cache alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Copy)]
+#[non_exhaustive]
+pub enum SessionBypass {
+    /// It set something that is neither known to be harmless nor part of the key.
+    Tainted,
+    /// It reads what others have not committed.
+    ReadUncommitted,
+    /// Something may have been committed since its snapshot began.
+    SnapshotMoved,
+    /// Its transaction has failed: the database refuses the query, and so must we.
+    TransactionFailed,
+    /// It is not known whether its transaction is still open.
+    Doubtful,
+    /// A temporary table of the session shadows a table of the query.
+    TemporaryTable,
+    /// The session moved to another database.
+    OtherDatabase,
+}
+
+impl fmt::Display for SessionBypass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SessionBypass::Tainted => "the session has a setting that no key can hold",
+            SessionBypass::ReadUncommitted => "the session reads uncommitted data",
+            SessionBypass::SnapshotMoved => {
+                "something was committed since the snapshot of the transaction began"
+            }
+            SessionBypass::TransactionFailed => "the transaction has failed",
+            SessionBypass::Doubtful => "it is not known whether the transaction is still open",
+            SessionBypass::TemporaryTable => "a temporary table of the session has this name",
+            SessionBypass::OtherDatabase => "the session moved to another database",
+        })
+    }
+}
+
+/// What must happen around one execution of a statement; see [`SessionState::plan`].
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// The tags to mark, and to have acknowledged, before the statement is sent; to be cleared
+    /// once its outcome is known. Empty: nothing to do.
+    pub mark: TagSet,
+    /// The tags that the statement itself writes, to drop what a private cache holds.
+    pub written: TagSet,
+    statement: Arc<Statement>,
+}
+
+/// What became of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The database said that it succeeded.
+    Done,
+    /// The database said that it failed.
+    Failed,
+    /// The connection was lost, or nobody waited for the answer.
+    Unknown,
+}
+
+impl SessionState {
+    /// The state of a connection that was just opened, or reset.
+    pub fn new(config: Arc<SessionConfig>) -> Self {
+        SessionState {
+            autocommit: config.autocommit,
+            isolation: config.isolation,
+            next_isolation: None,
+            transaction: None,
+            settings: ScopedSettings::new(config.dialect == Dialect::Postgres),
+            prefix: config.prefix,
+            temporary: BTreeSet::new(),
+            prepared: BTreeMap::new(),
+            other_database: None,
+            opaque_writes: false,
+            config,
+        }
+    }
+
+    /// Follows a catalog that was loaded again. Which settings the session has stays.
+    pub fn set_config(&mut self, config: Arc<SessionConfig>) {
+        self.config = config;
+        self.prefix = self.compute_prefix();
+    }
+
+    /// The commit tag's generation, read from the store because of
+    /// [`SessionState::wants_commit_generation`]; `None` if the store could not tell.
+    pub fn commit_generation(&mut self, generation: Option<Generation>) {
+        self.open_implicitly();
+        if let Some(transaction) = &mut self.transaction {
+            transaction.snapshot = match generation {
+                Some(before) if before.is_clean() => Snapshot::After {
+                    before,
+                    begun: false,
+                },
+                _ => Snapshot::Lost,
+            };
+        }
+    }
+
+    /// Says what must happen around the execution of a statement, which must follow at once.
+    pub fn plan(&mut self, statement: &Arc<Statement>, parameters: &[Parameter<'_>]) -> Execution {
+        self.open_implicitly();
+        let written = self.written(statement, parameters);
+        let mut mark = TagSet::default();
+        let commits_alone = match &mut self.transaction {
+            None => true,
+            Some(transaction) => {
+                transaction.dirty.extend(&written);
+                transaction.doubtful
+            }
+        };
+        let commits = statement.effects.iter().any(|effect| self.commits(effect));
+        if commits_alone || commits {
+            mark.extend(&written);
+        }
+        if let (true, Some(transaction)) = (commits, &self.transaction) {
+            mark.extend(&transaction.dirty);
+        }
+        Execution {
+            mark,
+            written,
+            statement: Arc::clone(statement),
+        }
+    }
+
+    /// Moves on after the execution, whatever its outcome was.
+    pub fn finish(&mut self, execution: Execution, outcome: Outcome) {
+        let Execution {
+            statement, written, ..
+        } = execution;
+        match outcome {
+            Outcome::Done => {
+                for effect in &statement.effects {
+                    self.apply(effect);
+                }
+                self.snapshot_begins(&statement);
+                // A text such as `BEGIN; UPDATE …` leaves its writes uncommitted.
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.dirty.extend(&written);
+                }
+            }
+            Outcome::Failed => self.apply_failure(&statement),
+            Outcome::Unknown => {
+                // The connection is useless; whoever goes on with it knows nothing about it.
+                let mut lost = self.new_transaction(None);
+                lost.doubtful = true;
+                lost.dirty = match self.transaction.take() {
+                    Some(transaction) => transaction.dirty,
+                    None => TagSet::default(),
+                };
+                lost.dirty.extend(&written);
+                self.transaction = Some(lost);
+            }
+        }
+        self.prefix = self.compute_prefix();
+    }
+
+    /// What the driver itself knows about the connection, where it can tell (`ReadyForQuery`,
+    /// `sqlite3_get_autocommit`, the status flags of MySQL). Settles every doubt.
+    pub fn observe_transaction(&mut self, open: bool) {
+        match (&mut self.transaction, open) {
+            (Some(transaction), true) => transaction.doubtful = false,
+            (Some(_), false) => {
+                self.transaction = None;
+                let unknown = self.settings.depends_on_outcome();
+                self.settings.rollback();
+                if unknown {
+                    let name = UNKNOWN_OUTCOME.into();
+                    self.settings.apply(&Effect::Taint { name, local: false });
+                }
+                self.prefix = self.compute_prefix();
+            }
+            (None, true) => {
+                let mut transaction = self.new_transaction(None);
+                // It began unseen, so nobody knows what it has read or written.
+                transaction.snapshot = Snapshot::Lost;
+                transaction.doubtful = true;
+                self.transaction = Some(transaction);
+            }
+            (None, false) => {}
+        }
+    }
+
+    /// Whether the commit tag must be read before the next statement is sent: it will begin a
+    /// snapshot.
+    pub fn wants_commit_generation(&self) -> bool {
+        match &self.transaction {
+            Some(transaction) => transaction.snapshot == Snapshot::Unread,
+            None => !self.autocommit && self.new_transaction(None).snapshot == Snapshot::Unread,
+        }
+    }
+
+    /// How a cacheable query that depends on these tags may use the cache.
+    pub fn access(&self, statement: &Statement, tags: &[Tag]) -> Access {
+        if self.settings.now().is_tainted() {
+            return Access::Bypass(SessionBypass::Tainted);
+        }
+        if self.other_database.is_some() {
+            return Access::Bypass(SessionBypass::OtherDatabase);
+        }
+        let shadowed = |name: &str| self.temporary.contains(name);
+        if !self.temporary.is_empty() && statement.reads.iter().any(|read| shadowed(&read.table)) {
+            return Access::Bypass(SessionBypass::TemporaryTable);
+        }
+        let Some(transaction) = &self.transaction else {
+            return access_in_autocommit(self.isolation, self.autocommit);
+        };
+        if transaction.doubtful {
+            return Access::Bypass(SessionBypass::Doubtful);
+        }
+        if transaction.failed {
+            return Access::Bypass(SessionBypass::TransactionFailed);
+        }
+        if transaction.isolation == Isolation::ReadUncommitted {
+            return Access::Bypass(SessionBypass::ReadUncommitted);
+        }
+        if transaction.dirty.intersects(tags) {
+            return Access::Private;
+        }
+        match transaction.snapshot {
+            Snapshot::PerStatement => Access::Shared,
+            Snapshot::After { before, begun } => Access::Snapshot { before, begun },
+            Snapshot::Unread | Snapshot::Lost => Access::Bypass(SessionBypass::SnapshotMoved),
+        }
+    }
+
+    /// The prefix of the session's keys, with everything that it has set.
+    pub fn prefix(&self) -> &KeyPrefix {
+        &self.prefix
+    }
+
+    /// The tags of the database.
+    pub fn database(&self) -> &DatabaseTags {
+        &self.config.database
+    }
+
+    /// Whether a transaction is open, or may be.
+    pub fn in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    /// Whether the connection differs from a fresh one, so that a pool must not hand it to
+    /// somebody else as such.
+    pub fn is_altered(&self) -> bool {
+        self.transaction.is_some()
+            || !self.settings.now().is_default()
+            || !self.temporary.is_empty()
+            || !self.prepared.is_empty()
+            || self.other_database.is_some()
+            || self.opaque_writes
+            || self.autocommit != self.config.autocommit
+            || self.isolation != self.config.isolation
+            || self.next_isolation.is_some()
+    }
+
+    /// What the statement writes, with what `EXECUTE` of a prepared one does.
+    fn written(&self, statement: &Statement, parameters: &[Parameter<'_>]) -> TagSet {
+        let database = &self.config.database;
+        let mut tags = written_tags(database, statement, parameters);
+        let mut everything = !self.config.catalog || self.opaque_writes;
+        let mut elsewhere = self.other_database.as_deref();
+        for effect in &statement.effects {
+            match effect {
+                // Its parameters are not those of this call, so keys are not known.
+                Effect::Execute(name) => match self.prepared.get(name) {
+                    Some(inner) if !runs_another(inner) => {
+                        tags.extend(&self.written(inner, &[]));
+                    }
+                    _ => tags.insert(database.database_epoch),
+                },
+                Effect::WritesOtherDatabase(name) => {
+                    tags.extend(&self.epochs_of(name));
+                    elsewhere = elsewhere.filter(|other| *other != &**name);
+                }
+                _ => {}
+            }
+        }
+        everything |= elsewhere.is_some();
+        if everything && !tags.is_empty() {
+            tags.insert(database.database_epoch);
+            elsewhere
+                .iter()
+                .for_each(|name| tags.extend(&self.epochs_of(name)));
+        }
+        if !tags.is_empty() {
+            tags.insert(database.commit);
+        }
+        tags
+    }
+
+    /// What makes every entry of another database of the server stale.
+    fn epochs_of(&self, database: &str) -> TagSet {
+        let tags = DatabaseTags::new(&self.config.id.sibling(database));
+        [tags.database_epoch, tags.schema_epoch, tags.commit]
+            .into_iter()
+            .collect()
+    }
+
+    /// Whether the effect commits what the open transaction has written.
+    fn commits(&self, effect: &Effect) -> bool {
+        match effect {
+            Effect::Commit { .. }
+            | Effect::ImplicitCommit
+            | Effect::MayCommit
+            | Effect::Autocommit(true) => true,
+            Effect::Release(name) => self
+                .transaction
+                .as_ref()
+                .is_some_and(|open| open.doubtful || open.release_commits(name)),
+            // MySQL commits the open transaction when another one begins.
+            Effect::Begin { .. } => self.config.dialect == Dialect::MySql,
+            Effect::Execute(name) => match self.prepared.get(name) {
+                Some(inner) => inner.effects.iter().any(|effect| match effect {
+                    Effect::Execute(_) => true,
+                    effect => self.commits(effect),
+                }),
+                None => true,
+            },
+            _ => false,
+        }
+    }
+
+    fn apply(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Begin { isolation } => {
+                // PostgreSQL only warns of a BEGIN inside a transaction; MySQL has just committed
+                // the old one; SQLite would have refused, so there was none.
+                if self.transaction.is_none() || self.config.dialect != Dialect::Postgres {
+                    self.begin(*isolation);
+                }
+            }
+            Effect::Commit { chain } => self.end(true, *chain),
+            Effect::Rollback { chain } => self.end(false, *chain),
+            Effect::PrepareTransaction => self.end(true, false),
+            Effect::ImplicitCommit => self.end(true, false),
+            Effect::Savepoint(name) => {
+                // SQLite's SAVEPOINT outside a transaction begins one.
+                if self.transaction.is_none() && self.config.dialect == Dialect::Sqlite {
+                    self.begin(None);
+                    self.transaction
+                        .iter_mut()
+                        .for_each(|begun| begun.begun_by_savepoint = true);
+                }
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.savepoints.push(name.clone());
+                }
+                self.settings.savepoint(name);
+            }
+            Effect::RollbackTo(name) => {
+                self.settings.rollback_to(name);
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.failed = false;
+                    transaction.rollback_to(name);
+                }
+            }
+            Effect::Release(name) => self.release(name),
+            Effect::Autocommit(on) => {
+                if *on {
+                    self.end(true, false);
+                }
+                self.autocommit = *on;
+            }
+            Effect::SetIsolation { scope, level } => self.set_isolation(*scope, *level),
+            Effect::Set { .. } | Effect::Taint { .. } | Effect::Untaint(_) => {
+                self.settings.apply(effect);
+            }
+            Effect::ResetAll { discard } => {
+                self.settings.apply(effect);
+                self.isolation = self.config.isolation;
+                if *discard {
+                    self.temporary.clear();
+                    self.prepared.clear();
+                }
+            }
+            Effect::CreateTemporary(name) => {
+                self.temporary.insert(name.clone());
+            }
+            Effect::UseDatabase(name) => self.other_database = Some(name.clone()),
+            Effect::OpaqueWrites => self.opaque_writes = true,
+            Effect::MayCommit => self.doubt(),
+            Effect::WritesOtherDatabase(_) => {}
+            Effect::Prepare { name, statement } => {
+                match statement {
+                    Some(statement) => self.prepared.insert(name.clone(), Arc::clone(statement)),
+                    None => self.prepared.remove(name),
+                };
+            }
+            Effect::Execute(name) => {
+                // The effects of the inner statement are the session's too.
+                match self.prepared.get(name).cloned() {
+                    Some(inner) => inner
+                        .effects
+                        .iter()
+                        .filter(|effect| !matches!(effect, Effect::Execute(_)))
+                        .for_each(|effect| self.apply(effect)),
+                    None => self.doubt(),
+                }
+            }
+            Effect::Deallocate(Some(name)) => {
+                self.prepared.remove(name);
+            }
+            Effect::Deallocate(None) => self.prepared.clear(),
+        }
+    }
+
+    /// A plain query of tables begins the snapshot on every database. Writes do not on MySQL,
+    /// and a query without tables does not on SQLite.
+    fn snapshot_begins(&mut self, statement: &Statement) {
+        if let Some(Transaction {
+            snapshot: Snapshot::After { begun, .. },
+            ..
+        }) = &mut self.transaction
+            && statement.is_cacheable()
+            && !statement.reads.is_empty()
+        {
+            *begun = true;
+        }
+    }
+
+    fn apply_failure(&mut self, statement: &Statement) {
+        let Some(transaction) = &mut self.transaction else {
+            // A text of several statements may have failed after its first parts took effect.
+            let opens = |effect: &Effect| {
+                matches!(
+                    effect,
+                    Effect::Begin { .. }
+                        | Effect::Savepoint(_)
+                        | Effect::Autocommit(false)
+                        | Effect::Execute(_)
+                )
+            };
+            if statement.effects.len() > 1 && statement.effects.iter().any(opens) {
+                self.doubt();
+            }
+            // Settings of its first parts may hold now. Which ones nobody knows.
+            if statement.effects.len() > 1 {
+                self.settings.apply(&Effect::Taint {
+                    name: UNKNOWN_OUTCOME.into(),
+                    local: false,
+                });
+            }
+            return;
+        };
+        if self.config.dialect == Dialect::Postgres {
+            transaction.failed = true;
+        }
+        let ends = |effect: &Effect| {
+            !matches!(
+                effect,
+                Effect::Set { .. } | Effect::Taint { .. } | Effect::Savepoint(_)
+            )
+        };
+        // SQLite's COMMIT may fail and leave the transaction open, PostgreSQL's ends it; MySQL
+        // rolls back on a deadlock. Whoever cannot tell counts as both.
+        if self.config.dialect != Dialect::Postgres || statement.effects.iter().any(ends) {
+            self.doubt();
+        }
+    }
+
+    /// It is not known whether a transaction is open.
+    fn doubt(&mut self) {
+        let fresh = self.new_transaction(None);
+        self.transaction.get_or_insert(fresh).doubtful = true;
+    }
+
+    fn begin(&mut self, isolation: Option<Isolation>) {
+        self.transaction = Some(self.new_transaction(isolation));
+        self.next_isolation = None;
+        self.settings.begin();
+    }
+
+    fn new_transaction(&self, isolation: Option<Isolation>) -> Transaction {
+        let isolation = isolation.or(self.next_isolation).unwrap_or(self.isolation);
+        Transaction::new(isolation, self.config.dialect == Dialect::Sqlite)
+    }
+
+    /// With autocommit off, the first statement after a commit opens the next transaction.
+    fn open_implicitly(&mut self) {
+        if !self.autocommit && self.transaction.is_none() {
+            self.begin(None);
+        }
+    }
+
+    fn end(&mut self, committed: bool, chain: bool) {
+        let ended = self.transaction.take();
+        // A PostgreSQL transaction that has failed is rolled back by COMMIT, too.
+        let failed = ended.as_ref().is_some_and(|transaction| transaction.failed);
+        if committed && !failed {
+            self.settings.commit();
+        } else {
+            self.settings.rollback();
+        }
+        if let (true, Some(ended)) = (chain, ended) {
+            self.begin(Some(ended.isolation));
+        }
+    }
+
+    fn release(&mut self, name: &str) {
+        self.settings.release(name);
+        let Some(transaction) = &mut self.transaction else {
+            return;
+        };
+        if transaction.release_commits(name) {
+            self.end(true, false);
+        } else {
+            transaction.release(name);
+        }
+    }
+
+    fn set_isolation(&mut self, scope: IsolationScope, level: Isolation) {
+        match scope {
+            IsolationScope::Session => self.isolation = level,
+            IsolationScope::Next => self.next_isolation = Some(level),
+            IsolationScope::Current => {
+                let fresh = self.new_transaction(Some(level));
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.isolation = level;
+                    if transaction.snapshot == Snapshot::PerStatement {
+                        transaction.snapshot = fresh.snapshot;
+                    }
+                }
+            }
+        }
+    }
+
+    fn compute_prefix(&self) -> KeyPrefix {
+        let settings = self.settings.now();
+        if settings.is_default() {
+            return self.config.prefix;
+        }
+        let parts = settings
+            .iter()
+            .flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        KeyPrefix::new(std::iter::once(self.config.prefix.as_bytes()).chain(parts))
+    }
+}

@@ -1,0 +1,384 @@
+//! The cache: a store, its policies, and what happens in it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use kogia_core::{Invalidation, OwnerId, Tag, TagSet};
+
+use crate::database::{Database, DatabaseConfig};
+use crate::event::{Event, Events, Listener, Stats};
+use crate::flight::Flights;
+use crate::policy::{Policies, TablePolicy};
+use crate::store::{self, Backend, Mark, Store, StoreError, StoreUrlError, Usage};
+use crate::token::fresh_owner;
+
+/// A cache of query results. Cheap to clone; all clones are one cache.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let cache = kogia::Cache::builder()
+///     .url("memory:?capacity=64MB")?
+///     .ttl(Duration::from_secs(600))
+///     .build();
+/// assert_eq!(cache.stats().hits, 0);
+/// # Ok::<(), kogia::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Cache(pub(crate) Arc<CacheInner>);
+
+#[derive(Debug)]
+pub(crate) struct CacheInner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) events: Events,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) policies: Policies,
+    pub(crate) ttl: Duration,
+    lease: Duration,
+    on_failure: OnStoreFailure,
+    started: Instant,
+    pending: Pending,
+}
+
+/// What a write does when the store does not acknowledge its mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnStoreFailure {
+    /// Commit, and go on invalidating until the store answers. Until then this process bypasses
+    /// what it wrote; other processes may serve it stale, at most for the entries' TTL.
+    #[default]
+    Available,
+    /// Refuse the write: the front end rolls back and raises.
+    Strict,
+}
+
+/// The store did not acknowledge a mark, and the policy is [`OnStoreFailure::Strict`].
+#[derive(Debug, thiserror::Error)]
+#[error("the write was refused because the cache cannot be invalidated: {0}")]
+pub struct WriteError(#[from] StoreError);
+
+/// Builds a [`Cache`].
+#[derive(Default)]
+pub struct CacheBuilder {
+    store: Option<Arc<dyn Store>>,
+    listeners: Vec<Arc<dyn Listener>>,
+    policies: Policies,
+    ttl: Option<Duration>,
+    lease: Option<Duration>,
+    on_failure: OnStoreFailure,
+}
+
+/// A cache could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The URL names no store.
+    #[error(transparent)]
+    Url(#[from] StoreUrlError),
+    /// The store could not be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How long entries live unless told otherwise: the bound on what writes that bypass Kogia can
+/// hide.
+const DEFAULT_TTL: Duration = Duration::from_secs(3600);
+
+/// How long a mark stands before it may be resolved: longer than any commit ought to take, short
+/// enough that nobody minds the tags of a writer that died bypassing meanwhile.
+const DEFAULT_LEASE: Duration = Duration::from_secs(10);
+
+impl CacheBuilder {
+    /// Uses the store that a URL names; see [`crate::StoreUrl`].
+    pub fn url(self, url: &str) -> Result<Self, BuildError> {
+        Ok(self.store(store::open(&url.parse()?)?))
+    }
+
+    /// Uses a store.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// How long entries live at most; one hour unless told otherwise. It bounds what writes that
+    /// bypass Kogia (another program, a person at a prompt) can hide.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// How long a mark stands before it may be resolved; ten seconds unless told otherwise. A
+    /// commit is only sent while less than half of it has passed.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// What a write does when the store does not acknowledge its mark.
+    #[must_use]
+    pub fn on_store_failure(mut self, policy: OnStoreFailure) -> Self {
+        self.on_failure = policy;
+        self
+    }
+
+    /// A policy for one table, by its bare name.
+    #[must_use]
+    pub fn table(mut self, table: &str, policy: TablePolicy) -> Self {
+        self.policies.insert(table, policy);
+        self
+    }
+
+    /// Tells a listener of every event.
+    #[must_use]
+    pub fn listener(mut self, listener: impl Listener + 'static) -> Self {
+        self.listeners.push(Arc::new(listener));
+        self
+    }
+
+    /// The cache; in this process's memory unless told otherwise.
+    pub fn build(self) -> Cache {
+        let store = self
+            .store
+            .unwrap_or_else(|| Arc::new(store::MemoryStore::new(store::DEFAULT_CAPACITY)));
+        Cache(Arc::new(CacheInner {
+            store,
+            events: Events::new(self.listeners),
+            flights: Arc::default(),
+            policies: self.policies,
+            ttl: self.ttl.unwrap_or(DEFAULT_TTL),
+            lease: self.lease.unwrap_or(DEFAULT_LEASE),
+            on_failure: self.on_failure,
+            started: Instant::now(),
+            pending: Pending::default(),
+        }))
+    }
+}
+
+impl fmt::Debug for CacheBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheBuilder")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cache {
+    /// Starts building a cache.
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::default()
+    }
+
+    /// A database whose queries this cache keeps. Its catalog is still to be loaded
+    /// ([`Database::reload_catalog`]).
+    pub fn database(&self, config: DatabaseConfig) -> Database {
+        Database::new(self.clone(), config)
+    }
+
+    /// Forgets all entries of all databases.
+    pub fn invalidate_everything(&self) -> Result<(), StoreError> {
+        self.0.store.invalidate_everything()
+    }
+
+    /// How often each thing happened, in this process.
+    pub fn stats(&self) -> Stats {
+        self.0.events.stats()
+    }
+
+    /// What the store holds.
+    pub fn usage(&self) -> Usage {
+        self.0.store.usage()
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+}
+
+impl CacheInner {
+    /// Marks tags for a transaction that is about to commit.
+    pub(crate) fn mark(
+        self: &Arc<Self>,
+        tags: TagSet,
+        backend: &Backend,
+    ) -> Result<Marks, WriteError> {
+        self.settle_pending();
+        let (owner, known) = match fresh_owner() {
+            Ok(owner) => (owner, Ok(())),
+            // Without an owner nothing is marked; the policy decides as for any failure.
+            Err(error) => (OwnerId(0), Err(StoreError::from(error))),
+        };
+        let mut invalidation = Invalidation::new(owner, tags, self.lease);
+        match known.and_then(|()| self.acknowledge(&mut invalidation, backend)) {
+            Ok(()) => Ok(Marks {
+                cache: Arc::clone(self),
+                invalidation,
+                open: true,
+            }),
+            Err(error) => {
+                self.events.store_failed(&error);
+                if self.on_failure == OnStoreFailure::Strict {
+                    // Some of the tags may have been marked before the store failed.
+                    self.pending.add(owner, invalidation.tags().clone());
+                    return Err(error.into());
+                }
+                // From here on this process bypasses the tags, and clears them once it can.
+                self.pending.add(owner, invalidation.tags().clone());
+                Ok(Marks {
+                    cache: Arc::clone(self),
+                    invalidation,
+                    open: true,
+                })
+            }
+        }
+    }
+
+    /// Renews the generations of tags that nobody marked: an invalidation by hand.
+    pub(crate) fn renew(&self, tags: &TagSet) -> Result<(), StoreError> {
+        self.settle_pending();
+        let owner = fresh_owner()?;
+        self.store
+            .clear(owner, tags)
+            .inspect_err(|error| self.events.store_failed(error))?;
+        self.events.invalidated(tags.as_slice().len());
+        Ok(())
+    }
+
+    /// Whether an invalidation of one of the tags has not reached the store yet.
+    pub(crate) fn is_pending(&self, tags: &[Tag]) -> bool {
+        if self.pending.count.load(Ordering::SeqCst) == 0 {
+            return false;
+        }
+        self.settle_pending();
+        self.pending
+            .lock()
+            .iter()
+            .any(|(_, pending)| pending.intersects(tags))
+    }
+
+    /// Has a mark acknowledged while at least half of its lease remains, so that the commit may
+    /// be sent at once.
+    fn acknowledge(
+        &self,
+        invalidation: &mut Invalidation,
+        backend: &Backend,
+    ) -> Result<(), StoreError> {
+        const ATTEMPTS: usize = 3;
+        for _ in 0..ATTEMPTS {
+            let sent = self.started.elapsed();
+            self.store.mark(&Mark {
+                owner: invalidation.owner(),
+                tags: invalidation.tags(),
+                lease: invalidation.lease(),
+                backend,
+            })?;
+            invalidation.acknowledged(sent);
+            if invalidation.may_commit(self.started.elapsed()) {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Failed {
+            operation: "mark",
+            reason: "it takes longer than half a lease".to_owned(),
+        })
+    }
+
+    /// Sends what the store has not acknowledged yet.
+    fn settle_pending(&self) {
+        if self.pending.count.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        // The lock is held until the tags are cleared, so that no reader misses them meanwhile.
+        self.pending.lock().retain(|(owner, tags)| {
+            let acknowledged = self.store.clear(*owner, tags).is_ok();
+            if acknowledged {
+                self.pending.count.fetch_sub(1, Ordering::SeqCst);
+                self.events.invalidated(tags.as_slice().len());
+            }
+            !acknowledged
+        });
+    }
+
+    pub(crate) fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    fn clear(&self, owner: OwnerId, tags: &TagSet) {
+        match self.store.clear(owner, tags) {
+            Ok(()) => self.events.invalidated(tags.as_slice().len()),
+            Err(error) => {
+                self.events.store_failed(&error);
+                self.pending.add(owner, tags.clone());
+            }
+        }
+    }
+}
+
+/// Invalidations that the store has not acknowledged.
+#[derive(Debug, Default)]
+struct Pending {
+    count: AtomicUsize,
+    waiting: Mutex<Vec<(OwnerId, TagSet)>>,
+}
+
+impl Pending {
+    fn add(&self, owner: OwnerId, tags: TagSet) {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        self.lock().push((owner, tags));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(OwnerId, TagSet)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tags that are marked for a transaction whose outcome is not known yet.
+///
+/// [`Marks::clear`] when it is. Dropped without, the marks stay until their lease is over and
+/// somebody resolves them.
+#[derive(Debug)]
+#[must_use = "marks that are never cleared make their tags bypass until the lease is over"]
+pub struct Marks {
+    cache: Arc<CacheInner>,
+    invalidation: Invalidation,
+    open: bool,
+}
+
+impl Marks {
+    /// The transaction is over, committed or rolled back: the tags become clean, with fresh
+    /// generations.
+    pub fn clear(mut self) {
+        self.open = false;
+        self.cache
+            .clear(self.invalidation.owner(), self.invalidation.tags());
+    }
+
+    /// Whether the commit may still be sent: less than half of the lease has passed.
+    pub fn may_commit(&self) -> bool {
+        self.invalidation.may_commit(self.cache.started.elapsed())
+    }
+
+    /// Adds tags to be cleared, because something was found out meanwhile.
+    pub(crate) fn widen(&self, tags: &TagSet) {
+        if let Err(error) = self.cache.renew(tags) {
+            tracing::warn!(%error, "tags that were found out late could not be invalidated");
+            self.cache
+                .pending
+                .add(self.invalidation.owner(), tags.clone());
+        }
+    }
+}
+
+impl Drop for Marks {
+    fn drop(&mut self) {
+        if self.open {
+            let tags = self.invalidation.tags().as_slice().len();
+            self.cache.events.tell(&Event::Abandoned { tags });
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What an application decides about its tables and its queries.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use kogia_core::{Statement, Uncacheable};
+
+/// What an application says about one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct TablePolicy {
+    never: bool,
+    ttl: Option<Duration>,
+}
+
+impl TablePolicy {
+    /// Cache it like any other table.
+    pub fn cacheable() -> Self {
+        TablePolicy::default()
+    }
+
+    /// Never cache a query that reads it. Writes to it still invalidate.
+    pub fn never() -> Self {
+        TablePolicy {
+            never: true,
+            ttl: None,
+        }
+    }
+
+    /// Entries that depend on it live at most this long.
+    pub fn ttl(ttl: Duration) -> Self {
+        TablePolicy {
+            never: false,
+            ttl: Some(ttl),
+        }
+    }
+}
+
+/// The policies of a cache, by folded table name.
+#[derive(Debug, Default)]
+pub(crate) struct Policies(HashMap<Box<str>, TablePolicy>);
+
+impl Policies {
+    pub(crate) fn insert(&mut self, table: &str, policy: TablePolicy) {
+        self.0.insert(table.to_lowercase().into(), policy);
+    }
+
+    /// How long an entry of this statement lives at most, or why it must not exist.
+    pub(crate) fn ttl(
+        &self,
+        statement: &Statement,
+        default: Duration,
+    ) -> Result<Duration, Uncacheable> {
+        if self.0.is_empty() {
+            return Ok(default);
+        }
+        let mut ttl = default;
+        for read in &statement.reads {
+            match self.0.get(&*read.table) {
+                Some(TablePolicy { never: true, .. }) => {
+                    return Err(Uncacheable::Policy((*read.table).into()));
+                }
+                Some(TablePolicy {
+                    ttl: Some(limit), ..
+                }) => ttl = ttl.min(*limit),
+                _ => {}
+            }
+        }
+        Ok(ttl)
+    }
+}
+
+/// What a call says about its query.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QueryOptions {
+    /// How long the entry lives at most; the shortest of this and the tables' policies counts.
+    pub ttl: Option<Duration>,
+    /// Whether and how the cache is used.
+    pub mode: QueryMode,
+    /// Tags of the application's own, to be invalidated by hand
+    /// ([`crate::Database::invalidate_tag`]).
+    pub tags: Vec<String>,
+}
+
+/// Whether and how a query uses the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum QueryMode {
+    /// Answer from the cache, or run and fill.
+    #[default]
+    Cached,
+    /// Run, and leave the cache alone.
+    Bypass,
+    /// Run, and fill with the result.
+    Refresh,
+}

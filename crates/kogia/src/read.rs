@@ -1,0 +1,260 @@
+//! One read, as a state machine that the blocking and the asynchronous driver share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kogia_core::{
+    Access, Decision, Fill, KeyPrefix, Parameter, QueryKey, ReadBypass, ReadRequest, Statement, Tag,
+};
+
+use crate::database::{Database, LoadedCatalog};
+use crate::event::{BypassReason, ReadOutcome};
+use crate::flight::{Boarding, Leader, Waiter};
+use crate::policy::{QueryMode, QueryOptions};
+
+/// A query as a front end asks it.
+#[derive(Debug, Clone)]
+pub struct Query<'a> {
+    /// The SQL text.
+    pub sql: &'a str,
+    /// Its parameters, or `None` if one of them cannot take part in a key; then the query
+    /// bypasses.
+    pub parameters: Option<&'a [Parameter<'a>]>,
+    /// How the front end encodes the result; see [`QueryKey::new`].
+    pub shape: &'a [u8],
+    /// What the call says.
+    pub options: &'a QueryOptions,
+}
+
+/// A result, encoded to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The bytes.
+    pub value: Bytes,
+    /// How many rows the result has.
+    pub rows: u64,
+}
+
+/// The answer to a read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// From the cache: the encoded result.
+    Cached(Bytes),
+    /// From the database: what the call's closure returned.
+    Fresh(T),
+}
+
+/// How a session may use the cache; autocommit reads without a connection use it freely.
+pub(crate) struct Reader<'a> {
+    pub(crate) database: &'a Database,
+    pub(crate) catalog: &'a LoadedCatalog,
+    pub(crate) prefix: &'a KeyPrefix,
+    /// Whether the reader may wait for another one's flight. It must not while it holds what the
+    /// other may need: a transaction's locks, a pool's connection.
+    pub(crate) waits: bool,
+}
+
+/// What to do next.
+pub(crate) enum Step {
+    /// The answer.
+    Answer(Bytes),
+    /// Wait for another reader; if that gives nothing, start again.
+    Wait(Waiter),
+    /// Run the query, then [`Permit::finish`].
+    Run(Permit),
+}
+
+/// What a reader may do with the result of the query that it runs now.
+pub(crate) struct Permit {
+    database: Database,
+    fill: Option<Fill>,
+    leader: Option<Leader>,
+    ttl: Duration,
+    private: bool,
+}
+
+impl Permit {
+    /// Whether the result is wanted, for the store or for the transaction's own cache.
+    pub(crate) fn wants_result(&self) -> bool {
+        self.fill.is_some()
+    }
+
+    /// Stores the result. Gives it back with the right to fill if it is for the transaction's
+    /// own cache.
+    pub(crate) fn finish(self, result: Encoded) -> Option<(Fill, Encoded)> {
+        let fill = self.fill?;
+        if self.private {
+            return Some((fill, result));
+        }
+        let cache = self.database.inner_cache();
+        if let Some(leader) = &self.leader {
+            leader.land(result.value.clone());
+        }
+        let bytes = result.value.len();
+        match cache.store.fill(&fill, result.rows, result.value, self.ttl) {
+            Ok(()) => cache.events.filled(bytes),
+            Err(error) => cache.events.store_failed(&error),
+        }
+        None
+    }
+
+    fn bypass(database: &Database) -> Step {
+        Step::Run(Permit {
+            database: database.clone(),
+            fill: None,
+            leader: None,
+            ttl: Duration::ZERO,
+            private: false,
+        })
+    }
+}
+
+/// A value that a transaction keeps to itself, by key.
+pub(crate) type PrivateValue<'a> = &'a dyn Fn(&QueryKey) -> Option<kogia_core::StoredEntry<Bytes>>;
+
+impl Reader<'_> {
+    /// Takes one read as far as it goes without running the query or waiting.
+    ///
+    /// `access` says how the session may use the cache, given the tags of the read; `private` is
+    /// what its transaction keeps to itself.
+    pub(crate) fn step(
+        &self,
+        query: &Query<'_>,
+        statement: &Arc<Statement>,
+        access: &dyn Fn(&Statement, &[Tag]) -> Access,
+        private: PrivateValue<'_>,
+    ) -> Step {
+        match self.try_step(query, statement, access, private) {
+            Ok((outcome, step)) => {
+                self.database.inner_cache().events.read(query.sql, &outcome);
+                step
+            }
+            Err(reason) => {
+                let outcome = ReadOutcome::Bypass(reason);
+                self.database.inner_cache().events.read(query.sql, &outcome);
+                Permit::bypass(self.database)
+            }
+        }
+    }
+
+    fn try_step(
+        &self,
+        query: &Query<'_>,
+        statement: &Arc<Statement>,
+        access: &dyn Fn(&Statement, &[Tag]) -> Access,
+        private: PrivateValue<'_>,
+    ) -> Result<(ReadOutcome, Step), BypassReason> {
+        let cache = self.database.inner_cache();
+        if query.options.mode == QueryMode::Bypass {
+            return Err(BypassReason::Requested);
+        }
+        if let Some(why) = &statement.uncacheable {
+            return Err(BypassReason::Statement(why.clone()));
+        }
+        let parameters = query.parameters.ok_or(BypassReason::Parameter)?;
+        let ttl = cache
+            .policies
+            .ttl(statement, cache.ttl)
+            .map_err(BypassReason::Statement)?;
+        let ttl = query.options.ttl.map_or(ttl, |limit| limit.min(ttl));
+        let mut request = self.request(query, statement, parameters);
+        let access = access(statement, request.tags());
+        match access {
+            Access::Bypass(why) => return Err(BypassReason::Session(why)),
+            Access::Snapshot { before, .. } => {
+                request.guard_snapshot(self.database.0.tags.commit, before);
+            }
+            Access::Shared | Access::Private => {}
+        }
+        if cache.is_pending(request.tags()) {
+            return Err(BypassReason::InvalidationPending);
+        }
+        let mut response = cache.store.read(&request).map_err(|error| {
+            cache.events.store_failed(&error);
+            BypassReason::StoreFailed
+        })?;
+        if access == Access::Private {
+            response.entry = private(request.key());
+        }
+        if query.options.mode == QueryMode::Refresh
+            || matches!(access, Access::Snapshot { begun: false, .. })
+        {
+            response.entry = None;
+        }
+        let (outcome, fill) = match request.decide(response) {
+            Decision::Hit(value) => return Ok((ReadOutcome::Hit, Step::Answer(value))),
+            Decision::Miss(fill) => (ReadOutcome::Miss, fill),
+            Decision::Stale(fill) => (ReadOutcome::Stale, fill),
+            Decision::Bypass(why) => {
+                self.look_into(why, request.tags());
+                return Err(BypassReason::Read(why));
+            }
+        };
+        let mut permit = Permit {
+            database: self.database.clone(),
+            ttl: jittered(ttl, request.key()),
+            private: access == Access::Private,
+            leader: None,
+            fill: None,
+        };
+        if !permit.private && query.options.mode == QueryMode::Cached {
+            match cache.flights.board(&fill) {
+                Boarding::Leader(leader) => permit.leader = Some(leader),
+                Boarding::Waiter(waiter) if self.waits => {
+                    return Ok((ReadOutcome::Shared, Step::Wait(waiter)));
+                }
+                Boarding::Waiter(_) => {}
+            }
+        }
+        permit.fill = Some(fill);
+        Ok((outcome, Step::Run(permit)))
+    }
+
+    fn request(
+        &self,
+        query: &Query<'_>,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> ReadRequest {
+        let tags = &query.options.tags;
+        let key = if tags.is_empty() {
+            QueryKey::new(self.prefix, &statement.digest, query.shape, parameters)
+        } else {
+            // Calls with other tags are other queries: their stamps have other places.
+            let mut shape = query.shape.to_vec();
+            for tag in tags {
+                shape.extend_from_slice(&(tag.len() as u64).to_le_bytes());
+                shape.extend_from_slice(tag.as_bytes());
+            }
+            QueryKey::new(self.prefix, &statement.digest, &shape, parameters)
+        };
+        let database = &self.database.0;
+        let mut request = ReadRequest::new(key, &database.tags, statement, parameters);
+        for tag in tags {
+            request.add_tag(Tag::custom(&database.config.id, tag));
+        }
+        if let Some(generation) = self.catalog.generation {
+            request.guard_schema(generation);
+        }
+        request
+    }
+
+    fn look_into(&self, why: ReadBypass, tags: &[Tag]) {
+        match why {
+            ReadBypass::Marked => self.database.resolve_marks(tags),
+            ReadBypass::SchemaChanged => {
+                self.database.catalog_is_outdated();
+                self.database
+                    .resolve_marks(&[self.database.0.tags.schema_epoch]);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Up to a tenth less than the TTL, so that entries filled together do not expire together.
+fn jittered(ttl: Duration, key: &QueryKey) -> Duration {
+    let share = u32::from(key.as_bytes()[31]);
+    ttl - ttl / 10 * share / 255
+}

@@ -1,0 +1,506 @@
+//! One database connection's life, and the two drivers of a read.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kogia_core::{
+    Execution, Fill, Generation, Outcome, Parameter, QueryKey, SessionState, Stamp, Statement,
+    StoredEntry, Tag, TagSet,
+};
+
+use crate::cache::{Marks, WriteError};
+use crate::database::{Database, LoadedCatalog};
+use crate::read::{Answer, Encoded, Permit, Query, Reader, Step};
+use crate::store::Backend;
+
+/// One database connection's life.
+///
+/// A front end keeps one beside each connection and tells it of every statement, in this order:
+///
+/// - a query that might be cached: [`Session::read`] or [`Session::read_blocking`], which run it
+///   on the connection when they must;
+/// - anything else: [`Session::before`], send the statement, [`Session::after`].
+///
+/// A statement that runs without the session's knowledge makes later answers wrong.
+#[derive(Debug)]
+pub struct Session {
+    database: Database,
+    state: SessionState,
+    /// The catalog that the session follows.
+    catalog: Arc<LoadedCatalog>,
+    private: PrivateEntries,
+    backend: Backend,
+    waits: bool,
+    /// The catalog that the open transaction's first write was analysed by.
+    written_under: Option<Option<Generation>>,
+    catalogs_mixed: bool,
+}
+
+/// A statement that is about to be sent, or under way; see [`Session::before`].
+#[derive(Debug)]
+#[must_use = "hand it to Session::after when the outcome is known"]
+pub struct Running {
+    execution: Option<Execution>,
+    marks: Option<Marks>,
+    schema: Option<Generation>,
+}
+
+impl Running {
+    /// Takes the marks, to clear them when the outcome is known after all: for a statement whose
+    /// caller gave up while it was under way.
+    pub fn detach(&mut self) -> Option<Marks> {
+        self.marks.take()
+    }
+
+    /// Whether the statement may still be sent; false when too much time has passed since
+    /// [`Session::before`] for its marks to be relied on. Then call that again.
+    pub fn may_send(&self) -> bool {
+        self.marks.as_ref().is_none_or(Marks::may_commit)
+    }
+}
+
+impl Session {
+    pub(crate) fn new(database: Database, backend: Backend) -> Self {
+        let catalog = Arc::clone(&database.catalog());
+        Session {
+            state: SessionState::new(Arc::clone(&catalog.session)),
+            private: PrivateEntries::default(),
+            catalog,
+            database,
+            backend,
+            waits: false,
+            written_under: None,
+            catalogs_mixed: false,
+        }
+    }
+
+    /// Answers a query from the cache, or by running it on the session's connection.
+    ///
+    /// `run` runs it; `encode` makes of its result what is to be stored, or `None` if it must not
+    /// be. Dropping the future is fine at any time. A statement that is no query is run, with its
+    /// effects on the transaction and on other entries.
+    pub async fn read<T, E, F>(
+        &mut self,
+        query: &Query<'_>,
+        run: impl FnOnce() -> F,
+        encode: impl FnOnce(&T) -> Option<Encoded>,
+    ) -> Result<Answer<T>, E>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: From<WriteError>,
+    {
+        drive(self, query, run, encode).await
+    }
+
+    /// [`Session::read`] for a connection that blocks.
+    pub fn read_blocking<T, E>(
+        &mut self,
+        query: &Query<'_>,
+        run: impl FnOnce() -> Result<T, E>,
+        encode: impl FnOnce(&T) -> Option<Encoded>,
+    ) -> Result<Answer<T>, E>
+    where
+        E: From<WriteError>,
+    {
+        drive_blocking(self, query, run, encode)
+    }
+
+    /// Prepares for a statement: what it is about to commit is marked, and acknowledged, when
+    /// this returns. Send the statement at once, then call [`Session::after`].
+    ///
+    /// Fails only under [`crate::OnStoreFailure::Strict`]; then the statement must not be sent,
+    /// and a transaction must be rolled back.
+    pub fn before(
+        &mut self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Running, WriteError> {
+        self.follow_catalog();
+        self.read_commit_generation();
+        let statement = self.catalog.analyzer.analyze(sql);
+        let mut execution = self.state.plan(&statement, parameters);
+        self.private.remove(&execution.written);
+        if !execution.written.is_empty() {
+            let under = *self.written_under.get_or_insert(self.catalog.generation);
+            self.catalogs_mixed |= under != self.catalog.generation;
+        }
+        let mut running = Running {
+            execution: None,
+            marks: None,
+            schema: None,
+        };
+        if !execution.mark.is_empty() {
+            running.schema = self.schema_generation();
+            if self.catalogs_mixed || !self.is_catalog_current(running.schema) {
+                // A trigger or a cascade may have come up that the analysis did not know of.
+                execution.mark.extend(&self.everything());
+            }
+            let cache = self.database.inner_cache();
+            running.marks = Some(cache.mark(execution.mark.clone(), &self.backend)?);
+        }
+        running.execution = Some(execution);
+        Ok(running)
+    }
+
+    /// The statement is over. With [`Outcome::Unknown`] its marks stay, to be resolved.
+    pub fn after(&mut self, running: Running, outcome: Outcome) {
+        let Running {
+            execution,
+            marks,
+            schema,
+        } = running;
+        if let Some(execution) = execution {
+            self.state.finish(execution, outcome);
+        }
+        if !self.state.in_transaction() {
+            self.written_under = None;
+            self.catalogs_mixed = false;
+        }
+        if !self.state.in_transaction() || outcome != Outcome::Done {
+            self.private.clear();
+        }
+        let Some(marks) = marks else { return };
+        if outcome == Outcome::Unknown {
+            return;
+        }
+        if self.schema_generation() != schema {
+            // The schema changed while the statement ran: it may have set off a new trigger.
+            marks.widen(&self.everything());
+        }
+        marks.clear();
+    }
+
+    /// What a text reads, writes and does, by the present catalog.
+    pub fn analyze(&self, sql: &str) -> Arc<Statement> {
+        self.database.analyze(sql)
+    }
+
+    /// Lets the session's reads wait for another reader that is running the same query; off
+    /// unless told otherwise, and never inside a transaction. Only for a connection that no other
+    /// reader could be waiting for, so not for one that was taken from a pool.
+    pub fn wait_for_flights(&mut self, wait: bool) {
+        self.waits = wait;
+    }
+
+    /// What the driver itself knows about the connection's transaction, where it can tell.
+    pub fn observe_transaction(&mut self, open: bool) {
+        self.state.observe_transaction(open);
+        if !open {
+            self.private.clear();
+        }
+    }
+
+    /// Whether the connection differs from a fresh one, so that a pool must not hand it to
+    /// somebody else as such.
+    pub fn is_altered(&self) -> bool {
+        self.state.is_altered()
+    }
+
+    /// Whether a transaction is open, or may be.
+    pub fn in_transaction(&self) -> bool {
+        self.state.in_transaction()
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Follows a catalog that was loaded again.
+    fn follow_catalog(&mut self) {
+        let catalog = self.database.catalog();
+        if !Arc::ptr_eq(&catalog, &self.catalog) {
+            self.catalog = Arc::clone(&catalog);
+            self.state.set_config(Arc::clone(&catalog.session));
+        }
+    }
+
+    /// A statement that begins a snapshot needs the commit tag's generation from before.
+    fn read_commit_generation(&mut self) {
+        if self.state.wants_commit_generation() {
+            let generation = self.database.generation(self.database.0.tags.commit);
+            self.state.commit_generation(generation.ok());
+        }
+    }
+
+    fn schema_generation(&self) -> Option<Generation> {
+        self.database
+            .generation(self.database.0.tags.schema_epoch)
+            .ok()
+    }
+
+    /// Whether the catalog that the session follows is the present one, given the schema epoch's
+    /// generation.
+    fn is_catalog_current(&self, now: Option<Generation>) -> bool {
+        let Some(loaded) = self.catalog.generation else {
+            // Without a catalog, every write renews the database epoch anyway.
+            return true;
+        };
+        let current = now.is_some_and(|now| loaded.is_current(now));
+        if !current {
+            self.database.catalog_is_outdated();
+        }
+        current
+    }
+
+    /// The tags that make every entry of the database stale.
+    fn everything(&self) -> TagSet {
+        let tags = self.database.0.tags;
+        [tags.database_epoch, tags.commit].into_iter().collect()
+    }
+}
+
+/// Something that reads go through: a session, or a database in autocommit.
+trait Source {
+    /// Takes one read as far as it goes.
+    fn step(&mut self, query: &Query<'_>) -> Step;
+
+    /// The query is about to run.
+    fn before(&mut self, query: &Query<'_>) -> Result<Running, WriteError>;
+
+    /// It has run.
+    fn after(&mut self, running: Running, succeeded: bool);
+
+    /// A result that only the transaction itself may see.
+    fn keep(&mut self, fill: &Fill, result: Encoded);
+}
+
+async fn drive<S: Source, T, E, F>(
+    source: &mut S,
+    query: &Query<'_>,
+    run: impl FnOnce() -> F,
+    encode: impl FnOnce(&T) -> Option<Encoded>,
+) -> Result<Answer<T>, E>
+where
+    F: Future<Output = Result<T, E>>,
+    E: From<WriteError>,
+{
+    loop {
+        match source.step(query) {
+            Step::Answer(value) => return Ok(Answer::Cached(value)),
+            Step::Wait(waiter) => {
+                if let Some(value) = waiter.await {
+                    return Ok(Answer::Cached(value));
+                }
+            }
+            Step::Run(permit) => {
+                let running = source.before(query)?;
+                let result = run().await;
+                return finish(source, permit, running, result, encode);
+            }
+        }
+    }
+}
+
+/// [`drive`] where waiting blocks the thread; nothing but the two places that wait differs.
+fn drive_blocking<S: Source, T, E>(
+    source: &mut S,
+    query: &Query<'_>,
+    run: impl FnOnce() -> Result<T, E>,
+    encode: impl FnOnce(&T) -> Option<Encoded>,
+) -> Result<Answer<T>, E>
+where
+    E: From<WriteError>,
+{
+    loop {
+        match source.step(query) {
+            Step::Answer(value) => return Ok(Answer::Cached(value)),
+            Step::Wait(waiter) => {
+                if let Some(value) = waiter.wait() {
+                    return Ok(Answer::Cached(value));
+                }
+            }
+            Step::Run(permit) => {
+                let running = source.before(query)?;
+                let result = run();
+                return finish(source, permit, running, result, encode);
+            }
+        }
+    }
+}
+
+fn finish<S: Source, T, E>(
+    source: &mut S,
+    permit: Permit,
+    running: Running,
+    result: Result<T, E>,
+    encode: impl FnOnce(&T) -> Option<Encoded>,
+) -> Result<Answer<T>, E> {
+    source.after(running, result.is_ok());
+    let result = result?;
+    if permit.wants_result()
+        && let Some(encoded) = encode(&result)
+        && let Some((fill, encoded)) = permit.finish(encoded)
+    {
+        source.keep(&fill, encoded);
+    }
+    Ok(Answer::Fresh(result))
+}
+
+/// What an error says about a statement that may have written: nothing, if the connection was
+/// lost. Its marks then stay until they are resolved.
+fn outcome(succeeded: bool, marked: bool) -> Outcome {
+    match (succeeded, marked) {
+        (true, _) => Outcome::Done,
+        (false, false) => Outcome::Failed,
+        (false, true) => Outcome::Unknown,
+    }
+}
+
+impl Source for Session {
+    fn step(&mut self, query: &Query<'_>) -> Step {
+        self.follow_catalog();
+        self.read_commit_generation();
+        let reader = Reader {
+            database: &self.database,
+            catalog: &self.catalog,
+            prefix: self.state.prefix(),
+            waits: self.waits && !self.state.in_transaction(),
+        };
+        let statement = self.catalog.analyzer.analyze(query.sql);
+        reader.step(
+            query,
+            &statement,
+            &|statement, tags| self.state.access(statement, tags),
+            &|key| self.private.get(key),
+        )
+    }
+
+    fn before(&mut self, query: &Query<'_>) -> Result<Running, WriteError> {
+        Session::before(self, query.sql, query.parameters.unwrap_or_default())
+    }
+
+    fn after(&mut self, running: Running, succeeded: bool) {
+        let outcome = outcome(succeeded, running.marks.is_some());
+        Session::after(self, running, outcome);
+    }
+
+    fn keep(&mut self, fill: &Fill, result: Encoded) {
+        self.private.insert(fill, result);
+    }
+}
+
+impl Source for &Database {
+    fn step(&mut self, query: &Query<'_>) -> Step {
+        let catalog = self.catalog();
+        let statement = catalog.analyzer.analyze(query.sql);
+        let reader = Reader {
+            database: self,
+            catalog: &catalog,
+            prefix: &catalog.session.prefix,
+            waits: true,
+        };
+        let access = catalog.session.access();
+        reader.step(query, &statement, &|_, _| access, &|_| None)
+    }
+
+    fn before(&mut self, query: &Query<'_>) -> Result<Running, WriteError> {
+        if !self.analyze(query.sql).is_write() {
+            return Ok(Running {
+                execution: None,
+                marks: None,
+                schema: None,
+            });
+        }
+        self.session(Backend::Unknown)
+            .before(query.sql, query.parameters.unwrap_or_default())
+    }
+
+    fn after(&mut self, running: Running, succeeded: bool) {
+        if running.marks.is_some() {
+            let outcome = outcome(succeeded, true);
+            self.session(Backend::Unknown).after(running, outcome);
+        }
+    }
+
+    fn keep(&mut self, _fill: &Fill, _result: Encoded) {}
+}
+
+impl Database {
+    /// Answers a query in autocommit, on a connection that `run` takes from a pool when it must.
+    ///
+    /// For connections that are all alike: of the database's role and settings, outside any
+    /// transaction. Like [`Session::read`] otherwise, but concurrent equal misses run once.
+    pub async fn read<T, E, F>(
+        &self,
+        query: &Query<'_>,
+        run: impl FnOnce() -> F,
+        encode: impl FnOnce(&T) -> Option<Encoded>,
+    ) -> Result<Answer<T>, E>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: From<WriteError>,
+    {
+        drive(&mut &*self, query, run, encode).await
+    }
+
+    /// [`Database::read`] for connections that block.
+    pub fn read_blocking<T, E>(
+        &self,
+        query: &Query<'_>,
+        run: impl FnOnce() -> Result<T, E>,
+        encode: impl FnOnce(&T) -> Option<Encoded>,
+    ) -> Result<Answer<T>, E>
+    where
+        E: From<WriteError>,
+    {
+        drive_blocking(&mut &*self, query, run, encode)
+    }
+}
+
+/// What a transaction has read since it wrote: never in the shared store, because nobody else
+/// may see it. Dropped entry by entry as it writes, and altogether when it ends.
+#[derive(Debug, Default)]
+struct PrivateEntries {
+    entries: HashMap<QueryKey, PrivateEntry>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct PrivateEntry {
+    tags: Box<[Tag]>,
+    stamp: Stamp,
+    value: Bytes,
+}
+
+impl PrivateEntries {
+    /// A transaction that reads more than this after it wrote goes to the database.
+    const CAPACITY: usize = 4 << 20;
+
+    fn get(&self, key: &QueryKey) -> Option<StoredEntry<Bytes>> {
+        let entry = self.entries.get(key)?;
+        Some(StoredEntry {
+            stamp: entry.stamp.clone(),
+            value: entry.value.clone(),
+        })
+    }
+
+    fn insert(&mut self, fill: &Fill, result: Encoded) {
+        if self.bytes + result.value.len() > Self::CAPACITY {
+            return;
+        }
+        self.bytes += result.value.len();
+        let entry = PrivateEntry {
+            tags: fill.tags().into(),
+            stamp: fill.entry_stamp(result.rows),
+            value: result.value,
+        };
+        self.entries.insert(*fill.key(), entry);
+    }
+
+    /// The transaction writes these tags.
+    fn remove(&mut self, written: &TagSet) {
+        if !written.is_empty() {
+            self.entries
+                .retain(|_, entry| !written.intersects(&entry.tags));
+            self.bytes = self.entries.values().map(|entry| entry.value.len()).sum();
+        }
+    }
+
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes = 0;
+    }
+}

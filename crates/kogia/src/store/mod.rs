@@ -1,0 +1,173 @@
+//! Stores: where entries and generations live.
+
+// LMDB and the boot's name are there on other systems, too, but nobody has tried them.
+#[cfg(all(feature = "file", target_os = "linux"))]
+mod file;
+mod memory;
+mod url;
+
+#[cfg(all(feature = "file", target_os = "linux"))]
+pub use self::file::FileStore;
+pub use self::memory::MemoryStore;
+pub(crate) use self::url::DEFAULT_CAPACITY;
+pub use self::url::{StoreUrl, StoreUrlError};
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kogia_core::{Fill, Generation, OwnerId, ReadRequest, ReadResponse, Tag, TagSet};
+use smallvec::SmallVec;
+
+/// Opens the store that a URL names.
+pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
+    match url {
+        StoreUrl::Memory { capacity } => Ok(Arc::new(MemoryStore::new(*capacity))),
+        #[cfg(all(feature = "file", target_os = "linux"))]
+        StoreUrl::File { path, capacity } => Ok(Arc::new(FileStore::open(path, *capacity)?)),
+        #[cfg(not(all(feature = "file", target_os = "linux")))]
+        StoreUrl::File { .. } => Err(StoreError::Open {
+            url: url.to_string(),
+            reason: "this program was built without the file store, which there is for Linux"
+                .to_owned(),
+        }),
+    }
+}
+
+/// Something that keeps entries and generations.
+///
+/// # What a store must do
+///
+/// - [`Store::read`] gives the generations as they stand after the call began. It reads the entry
+///   first and the tags in the order of the request; it need not read them at one instant,
+///   because a generation that is seen twice has not changed in between.
+/// - After [`Store::mark`] has returned, every read that begins gives the tags as marked, until
+///   the last owner is cleared. The marks of several owners add up.
+/// - [`Store::mark`] and [`Store::clear`] give every tag a generation that it never had.
+/// - A generation that was lost comes back as one that never was, never as one that was.
+/// - An entry and its stamp are given back as they were filled, or not at all.
+///
+/// # The wrong answers it may give
+///
+/// - It may forget any entry and any clean generation at any time. That costs a miss.
+/// - It may invalidate tags that nobody touched, for instance because tags share a slot. That
+///   costs a miss, too.
+/// - It may fail. That costs a bypass for a read, and what [`crate::OnStoreFailure`] says for a
+///   write.
+///
+/// It must not forget a mark while its owner may still commit, unless its incarnation changes:
+/// then everything that it ever gave out is no longer current.
+///
+/// # Concurrent calls
+///
+/// All methods may be called from any number of threads.
+pub trait Store: Send + Sync + fmt::Debug {
+    /// The entry under a key and the generations of all its tags. Tags without a generation get
+    /// one.
+    fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError>;
+
+    /// The generations of some tags, in their order. Tags without a generation get one.
+    fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError>;
+
+    /// Stores a value with the right to fill that a miss handed out. `rows` is the number of rows
+    /// of the result; `ttl` is how long the entry lives at most.
+    fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError>;
+
+    /// Marks tags for an owner and renews their generations. Returning means acknowledged.
+    fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError>;
+
+    /// Removes an owner from tags and renews their generations, whether or not it held them.
+    fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError>;
+
+    /// Renews the lease of an owner that a resolver found alive.
+    fn extend(&self, owner: OwnerId, tags: &TagSet, lease: Duration) -> Result<(), StoreError>;
+
+    /// Owners of marks on these tags who ought to be resolved: their lease is over, or their
+    /// process is known to be gone.
+    fn abandoned(&self, tags: &[Tag]) -> Result<Vec<Abandoned>, StoreError>;
+
+    /// Forgets all entries and renews all generations.
+    fn invalidate_everything(&self) -> Result<(), StoreError>;
+
+    /// What the store holds, as far as it can tell cheaply.
+    fn usage(&self) -> Usage;
+}
+
+/// A request to mark tags.
+#[derive(Debug, Clone)]
+pub struct Mark<'a> {
+    /// Who marks.
+    pub owner: OwnerId,
+    /// What.
+    pub tags: &'a TagSet,
+    /// How long until the mark may be resolved, on the store's clock.
+    pub lease: Duration,
+    /// Where the owner's transaction runs, to be resolved by.
+    pub backend: &'a Backend,
+}
+
+/// Where a writer's transaction runs, which decides who can tell whether it is over.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// In the writer's own process (SQLite): it is over when the process is gone.
+    Process,
+    /// In a database server. The bytes name the server process, in the front end's own encoding;
+    /// its [`Resolver`] asks the database.
+    Server(Bytes),
+    /// Nobody can tell. When the lease is over the mark is cleared, which is only right if no
+    /// commit takes longer than a lease.
+    Unknown,
+}
+
+/// An owner whose mark ought to be resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Abandoned {
+    /// The owner.
+    pub owner: OwnerId,
+    /// Those of the asked tags that it holds.
+    pub tags: TagSet,
+    /// Where its transaction runs.
+    pub backend: Backend,
+    /// Whether its process still runs, where the store can tell.
+    pub process_alive: Option<bool>,
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Entries, current or not.
+    pub entries: u64,
+    /// Their bytes, with overhead.
+    pub bytes: u64,
+    /// The bound on `bytes`.
+    pub capacity: u64,
+    /// Entries evicted since the store was opened.
+    pub evicted: u64,
+}
+
+/// What went wrong in a store. A failing store never fails a query.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The operating system gave no random bytes.
+    #[error("the operating system gives no random bytes")]
+    Random(#[from] getrandom::Error),
+    /// The store could not be opened.
+    #[error("cannot open the store {url}: {reason}")]
+    Open {
+        /// The URL, without secrets.
+        url: String,
+        /// What happened and what to do.
+        reason: String,
+    },
+    /// An operation failed.
+    #[error("the store failed to {operation}: {reason}")]
+    Failed {
+        /// The operation.
+        operation: &'static str,
+        /// What happened.
+        reason: String,
+    },
+}

@@ -1,0 +1,192 @@
+//! Store URLs.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// A store, as its URL names it.
+///
+/// `memory:?capacity=256MB`, `file:///var/cache/app?capacity=1GB`. The capacity takes `B`, `KB`,
+/// `MB`, `GB` (powers of ten) and `KiB`, `MiB`, `GiB`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreUrl {
+    /// In this process.
+    Memory {
+        /// Bytes at most.
+        capacity: u64,
+    },
+    /// In a folder that all processes of one machine share.
+    File {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes at most.
+        capacity: u64,
+    },
+}
+
+/// What a store holds if its URL names no capacity: enough for a hundred thousand lists of rows,
+/// little enough to go unnoticed on a web server.
+pub(crate) const DEFAULT_CAPACITY: u64 = 256_000_000;
+
+/// The smallest capacity, below which eviction has nothing to choose from.
+pub(crate) const MIN_CAPACITY: u64 = 1_000_000;
+
+/// A URL that names no store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreUrlError {
+    /// The part before the colon is none of ours.
+    #[error(
+        "unknown store {0:?}, use memory:?capacity=256MB or file:///var/cache/app?capacity=1GB"
+    )]
+    Scheme(String),
+    /// `file:` without an absolute path.
+    #[error("the file store needs an absolute folder, as in file:///var/cache/app, not {0:?}")]
+    Path(String),
+    /// `memory:` with something that is not an option.
+    #[error("the memory store has no path, write memory:?capacity=256MB instead of {0:?}")]
+    MemoryPath(String),
+    /// An option that the store does not have.
+    #[error("unknown option {0:?}, the one there is is capacity, as in ?capacity=256MB")]
+    Option(String),
+    /// A capacity that is no size.
+    #[error("{0:?} is no size, write for instance 256MB or 1GiB")]
+    Size(String),
+    /// A capacity that is too small to work with.
+    #[error("a capacity of {0} bytes is too small, use at least 1MB")]
+    TooSmall(u64),
+}
+
+impl FromStr for StoreUrl {
+    type Err = StoreUrlError;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        let (body, query) = url.split_once('?').unwrap_or((url, ""));
+        let (scheme, rest) = body
+            .split_once(':')
+            .ok_or_else(|| StoreUrlError::Scheme(body.to_owned()))?;
+        let mut capacity = DEFAULT_CAPACITY;
+        for option in query.split('&').filter(|option| !option.is_empty()) {
+            match option.split_once('=') {
+                Some(("capacity", size)) => capacity = parse_size(size)?,
+                _ => return Err(StoreUrlError::Option(option.to_owned())),
+            }
+        }
+        if capacity < MIN_CAPACITY {
+            return Err(StoreUrlError::TooSmall(capacity));
+        }
+        match scheme {
+            "memory" if rest.is_empty() || rest == "//" => Ok(StoreUrl::Memory { capacity }),
+            "memory" => Err(StoreUrlError::MemoryPath(rest.to_owned())),
+            "file" => {
+                let path = percent_decoded(rest.strip_prefix("//").unwrap_or(rest))
+                    .map(PathBuf::from)
+                    .filter(|path| path.is_absolute() && path.parent().is_some())
+                    .ok_or_else(|| StoreUrlError::Path(rest.to_owned()))?;
+                Ok(StoreUrl::File { path, capacity })
+            }
+            _ => Err(StoreUrlError::Scheme(scheme.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreUrl::Memory { capacity } => write!(f, "memory:?capacity={capacity}B"),
+            StoreUrl::File { path, capacity } => {
+                write!(f, "file://{}?capacity={capacity}B", path.display())
+            }
+        }
+    }
+}
+
+/// A size such as `256MB`, `1GiB` or `1000000`.
+fn parse_size(text: &str) -> Result<u64, StoreUrlError> {
+    let error = || StoreUrlError::Size(text.to_owned());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| error())?;
+    let unit = match text[digits..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1_000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "t" | "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return Err(error()),
+    };
+    number.checked_mul(unit).ok_or_else(error)
+}
+
+/// The path with `%20` and the like replaced, or `None` if that gives no text.
+fn percent_decoded(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, tail @ ..] = rest {
+        (bytes, rest) = match (first, tail) {
+            (b'%', [high, low, tail @ ..]) => {
+                let digits = [*high, *low];
+                let digits = std::str::from_utf8(&digits).ok()?;
+                bytes.push(u8::from_str_radix(digits, 16).ok()?);
+                (bytes, tail)
+            }
+            (b'%', _) => return None,
+            (byte, tail) => {
+                bytes.push(*byte);
+                (bytes, tail)
+            }
+        };
+    }
+    String::from_utf8(bytes)
+        .ok()
+        .filter(|path| !path.contains('\0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_stores() {
+        let parse = |url: &str| url.parse::<StoreUrl>();
+        assert_eq!(
+            parse("memory:"),
+            Ok(StoreUrl::Memory {
+                capacity: DEFAULT_CAPACITY
+            })
+        );
+        assert_eq!(
+            parse("memory:?capacity=2MiB"),
+            Ok(StoreUrl::Memory { capacity: 2 << 20 })
+        );
+        let path = PathBuf::from("/var/cache/my app");
+        assert_eq!(
+            parse("file:///var/cache/my%20app?capacity=1GB"),
+            Ok(StoreUrl::File {
+                path,
+                capacity: 1_000_000_000
+            })
+        );
+    }
+
+    #[test]
+    fn wrong_urls_say_what_to_write() {
+        let message = |url: &str| url.parse::<StoreUrl>().unwrap_err().to_string();
+        assert!(message("redis://h").contains("unknown store \"redis\""));
+        assert!(message("nonsense").contains("memory:?capacity=256MB"));
+        assert!(message("file:relative").contains("absolute folder"));
+        assert!(message("file:///").contains("absolute folder"));
+        assert!(message("file:///a%zz").contains("absolute folder"));
+        assert!(message("memory:/tmp").contains("has no path"));
+        assert!(message("memory:?capacity=lots").contains("\"lots\" is no size"));
+        assert!(message("memory:?capacity=99999999999999TB").contains("is no size"));
+        assert!(message("memory:?capacity=10").contains("at least 1MB"));
+        assert!(message("memory:?size=10MB").contains("unknown option"));
+    }
+}

@@ -1,0 +1,16 @@
+//! Random tokens, from the operating system one by one.
+//!
+//! A generator in user space that `fork()` copies gives two workers the same token.
+
+use kogia_core::OwnerId;
+
+/// The identity of a new writer.
+pub(crate) fn fresh_owner() -> Result<OwnerId, getrandom::Error> {
+    random().map(|bytes| OwnerId(u128::from_le_bytes(bytes)))
+}
+
+fn random() -> Result<[u8; 16], getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
