@@ -92,7 +92,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
         None => Vec::new(),
     };
     if arguments.json {
-        let line = Line { id: serde_json::Value::Null, sql, params: values };
+        let line = Line {
+            id: serde_json::Value::Null,
+            sql,
+            params: values,
+        };
         let answer = explainer.answer_json(&line)?;
         anstream::println!("{answer}");
     } else {
@@ -107,13 +111,18 @@ impl Explainer {
             (Some(url), dialect) => crate::catalog::load(url, dialect)?,
             (None, Some(dialect)) => (DatabaseId::new("explain"), Schema::unknown(dialect)),
             (None, None) => {
-                return Err("say which SQL it is: --dialect postgres, mysql or sqlite, or \
+                return Err(
+                    "say which SQL it is: --dialect postgres, mysql or sqlite, or \
                             --database-url with a database"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
         };
         let tags = DatabaseTags::new(&id);
-        Ok(Explainer { analyzer: Analyzer::new(id, schema), tags })
+        Ok(Explainer {
+            analyzer: Analyzer::new(id, schema),
+            tags,
+        })
     }
 
     fn batch(&self) -> Result<(), String> {
@@ -178,7 +187,11 @@ impl Explainer {
         for read in &statement.reads {
             let pinned = read.pin.as_ref().map(|pin| {
                 let values: Vec<String> = pin.values.iter().map(|value| value.display()).collect();
-                format!(", only where {} is {}", pin.column.name, values.join(" or "))
+                format!(
+                    ", only where {} is {}",
+                    pin.column.name,
+                    values.join(" or ")
+                )
             });
             anstream::println!("  reads   {}{}", read.table, pinned.unwrap_or_default());
         }
@@ -202,7 +215,11 @@ impl Explainer {
         }
         let tags = self.tags(&statement, &parameters);
         if !tags.is_empty() {
-            let verb = if statement.is_write() { "renews " } else { "depends" };
+            let verb = if statement.is_write() {
+                "renews "
+            } else {
+                "depends"
+            };
             anstream::println!("  {verb} {}", tags.join(", "));
         }
         if !self.analyzer.schema().loaded {

@@ -40,5 +40,6 @@ fn main() -> ExitCode {
     }
 }
 
-const ERROR: anstyle::Style =
-    anstyle::Style::new().bold().fg_color(Some(anstyle::Color::Ansi(anstyle::AnsiColor::Red)));
+const ERROR: anstyle::Style = anstyle::Style::new()
+    .bold()
+    .fg_color(Some(anstyle::Color::Ansi(anstyle::AnsiColor::Red)));

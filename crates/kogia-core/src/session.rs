@@ -74,8 +74,15 @@ pub struct SessionState {
 pub enum Access {
     /// Use the shared store and fill it.
     Shared,
-    /// The same, while the commit tag still has this generation.
-    Snapshot(Generation),
+    /// The same, while the commit tag still has the generation that it had before the
+    /// transaction's snapshot began.
+    Snapshot {
+        /// That generation.
+        before: Generation,
+        /// Whether the snapshot has begun. Otherwise the query must run, because it begins it;
+        /// its result may be stored.
+        begun: bool,
+    },
     /// The transaction has written one of the tags: only a cache private to it may serve.
     Private,
     /// Leave the cache alone.
@@ -169,7 +176,10 @@ impl SessionState {
         self.open_implicitly();
         if let Some(transaction) = &mut self.transaction {
             transaction.snapshot = match generation {
-                Some(generation) if generation.is_clean() => Snapshot::After(generation),
+                Some(before) if before.is_clean() => Snapshot::After {
+                    before,
+                    begun: false,
+                },
                 _ => Snapshot::Lost,
             };
         }
@@ -211,6 +221,7 @@ impl SessionState {
                 for effect in &statement.effects {
                     self.apply(effect);
                 }
+                self.snapshot_begins(&statement);
                 // A text such as `BEGIN; UPDATE …` leaves its writes uncommitted.
                 if let Some(transaction) = &mut self.transaction {
                     transaction.dirty.extend(&written);
@@ -302,7 +313,7 @@ impl SessionState {
         }
         match transaction.snapshot {
             Snapshot::PerStatement => Access::Shared,
-            Snapshot::After(generation) => Access::Snapshot(generation),
+            Snapshot::After { before, begun } => Access::Snapshot { before, begun },
             Snapshot::Unread | Snapshot::Lost => Access::Bypass(SessionBypass::SnapshotMoved),
         }
     }
@@ -454,6 +465,20 @@ impl SessionState {
                 self.prepared.remove(name);
             }
             Effect::Deallocate(None) => self.prepared.clear(),
+        }
+    }
+
+    /// A plain query of tables begins the snapshot on every database. Writes do not on MySQL,
+    /// and a query without tables does not on SQLite.
+    fn snapshot_begins(&mut self, statement: &Statement) {
+        if let Some(Transaction {
+            snapshot: Snapshot::After { begun, .. },
+            ..
+        }) = &mut self.transaction
+            && statement.is_cacheable()
+            && !statement.reads.is_empty()
+        {
+            *begun = true;
         }
     }
 

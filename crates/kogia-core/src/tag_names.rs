@@ -32,7 +32,13 @@ impl TagNames {
         for read in &statement.reads {
             names.add_table(&read.table, &read.tags);
             if let Some(pin) = &read.pin {
-                names.add_keys(&read.table, &read.tags, &pin.column, &pin.values, parameters);
+                names.add_keys(
+                    &read.table,
+                    &read.tags,
+                    &pin.column,
+                    &pin.values,
+                    parameters,
+                );
             }
         }
         for write in &statement.writes {
@@ -46,7 +52,10 @@ impl TagNames {
 
     /// The name of a tag.
     pub fn name(&self, tag: Tag) -> String {
-        self.0.get(&tag).cloned().unwrap_or_else(|| format!("{tag:?}"))
+        self.0
+            .get(&tag)
+            .cloned()
+            .unwrap_or_else(|| format!("{tag:?}"))
     }
 
     fn add_table(&mut self, table: &str, tags: &TableTags) {
@@ -64,7 +73,9 @@ impl TagNames {
         parameters: &[Parameter<'_>],
     ) {
         for operand in values {
-            let Some(value) = operand.value(parameters) else { continue };
+            let Some(value) = operand.value(parameters) else {
+                continue;
+            };
             if let Some(bytes) = canonical(column, &value) {
                 let name = format!("{table}:{}={}", column.name, display(&value));
                 self.0.insert(tags.key(&bytes), name);
@@ -74,7 +85,12 @@ impl TagNames {
 }
 
 fn display(value: &Value<'_>) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
     match value {
         Value::Int(value) => value.to_string(),
         Value::UInt(value) => value.to_string(),

@@ -32,8 +32,14 @@ pub(crate) enum Snapshot {
     /// One for all, and the commit tag has not been read yet: it must be, before the next
     /// statement runs.
     Unread,
-    /// One for all, which began after the commit tag had this clean generation.
-    After(Generation),
+    /// One for all, and the commit tag had this clean generation before it began.
+    After {
+        /// The generation.
+        before: Generation,
+        /// Whether it has begun for certain. `BEGIN` alone begins none; the first query does. A
+        /// hit before that could be older than what the later queries of the transaction see.
+        begun: bool,
+    },
     /// One for all, and its relation to the commit tag is lost: leave the cache alone.
     Lost,
 }

@@ -76,16 +76,20 @@ impl Harness {
         })
     }
 
-    fn access(&self, table: &str) -> Access {
+    fn read(&self, table: &str) -> Arc<Statement> {
         let read = Read {
             table: table.into(),
             tags: self.table(table),
             pin: None,
         };
-        let statement = Statement {
+        Arc::new(Statement {
             reads: vec![read],
             ..nothing()
-        };
+        })
+    }
+
+    fn access(&self, table: &str) -> Access {
+        let statement = self.read(table);
         let tags = [
             self.tags.database_epoch,
             self.tags.schema_epoch,
@@ -189,13 +193,61 @@ fn a_snapshot_transaction_depends_on_the_commit_tag() {
             session.access("book"),
             Access::Bypass(SessionBypass::SnapshotMoved)
         );
-        session.state.commit_generation(Some(generation(7)));
-        assert_eq!(session.access("book"), Access::Snapshot(generation(7)));
+        let before = generation(7);
+        session.state.commit_generation(Some(before));
+        assert_eq!(
+            session.access("book"),
+            Access::Snapshot {
+                before,
+                begun: false
+            }
+        );
+        let read = session.read("book");
+        session.run(&read, Outcome::Failed);
+        session.state.observe_transaction(true);
+        assert_eq!(
+            session.access("book"),
+            Access::Snapshot {
+                before,
+                begun: false
+            }
+        );
+        session.run(&read, Outcome::Done);
+        assert_eq!(
+            session.access("book"),
+            Access::Snapshot {
+                before,
+                begun: true
+            }
+        );
         let write = session.write("book");
         session.run(&write, Outcome::Done);
         assert_eq!(session.access("book"), Access::Private);
-        assert_eq!(session.access("shop"), Access::Snapshot(generation(7)));
+        assert_eq!(
+            session.access("shop"),
+            Access::Snapshot {
+                before,
+                begun: true
+            }
+        );
     }
+}
+
+#[test]
+fn only_a_query_of_tables_begins_the_snapshot() {
+    let mut session = Harness::new(Dialect::MySql);
+    session.begin();
+    let before = generation(1);
+    let write = session.write("book");
+    session.run(&write, Outcome::Done);
+    session.run(&Arc::new(nothing()), Outcome::Done);
+    assert_eq!(
+        session.access("shop"),
+        Access::Snapshot {
+            before,
+            begun: false
+        }
+    );
 }
 
 #[test]

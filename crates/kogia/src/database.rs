@@ -84,6 +84,7 @@ pub(crate) struct DatabaseInner {
 }
 
 /// The catalog that statements are analysed by.
+#[derive(Debug)]
 pub(crate) struct LoadedCatalog {
     pub(crate) analyzer: Arc<Analyzer>,
     /// The schema epoch that was read before the catalog was; `None` without a catalog.

@@ -162,7 +162,7 @@ impl Reader<'_> {
         let access = access(statement, request.tags());
         match access {
             Access::Bypass(why) => return Err(BypassReason::Session(why)),
-            Access::Snapshot(before) => {
+            Access::Snapshot { before, .. } => {
                 request.guard_snapshot(self.database.0.tags.commit, before);
             }
             Access::Shared | Access::Private => {}
@@ -177,10 +177,12 @@ impl Reader<'_> {
         if access == Access::Private {
             response.entry = private(request.key());
         }
-        if query.options.mode == QueryMode::Refresh {
+        if query.options.mode == QueryMode::Refresh
+            || matches!(access, Access::Snapshot { begun: false, .. })
+        {
             response.entry = None;
         }
-        let (outcome, fill) = match request.clone().decide(response) {
+        let (outcome, fill) = match request.decide(response) {
             Decision::Hit(value) => return Ok((ReadOutcome::Hit, Step::Answer(value))),
             Decision::Miss(fill) => (ReadOutcome::Miss, fill),
             Decision::Stale(fill) => (ReadOutcome::Stale, fill),
