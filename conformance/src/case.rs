@@ -22,7 +22,7 @@ use std::fmt;
 
 use kogia_core::Dialect;
 
-use crate::step::{Expect, Statement, Step};
+use crate::step::{Statement, Step};
 use crate::value::Param;
 
 /// A case: what sessions do, one step after the other.

@@ -92,7 +92,7 @@ impl<S: Server> Connection for Bare<S> {
 }
 
 macro_rules! server {
-    ($database:ty, $connection:ty, $arguments:ty, $row:ty) => {
+    ($database:ty, $connection:ty, $arguments:ty, $row:ty, $open:expr) => {
         impl Server for $database {
             async fn fetch(
                 connection: &mut $connection,
@@ -117,7 +117,11 @@ macro_rules! server {
             }
 
             async fn open(url: &str) -> Result<$connection, sqlx::Error> {
-                <$connection>::connect(url).await
+                let mut connection = <$connection>::connect(url).await?;
+                for sql in $open {
+                    connection.execute(*sql).await?;
+                }
+                Ok(connection)
             }
 
             fn arguments(parameters: &[Param]) -> $arguments {
@@ -155,17 +159,21 @@ server!(
     sqlx::Sqlite,
     sqlx::SqliteConnection,
     sqlx::sqlite::SqliteArguments,
-    sqlx::sqlite::SqliteRow
+    sqlx::sqlite::SqliteRow,
+    // Sessions take turns on one thread: waiting for a lock would be for ever.
+    &["PRAGMA busy_timeout = 0", "PRAGMA synchronous = OFF"]
 );
 server!(
     sqlx::Postgres,
     sqlx::PgConnection,
     sqlx::postgres::PgArguments,
-    sqlx::postgres::PgRow
+    sqlx::postgres::PgRow,
+    &["SET lock_timeout = '100ms'"]
 );
 server!(
     sqlx::MySql,
     sqlx::MySqlConnection,
     sqlx::mysql::MySqlArguments,
-    sqlx::mysql::MySqlRow
+    sqlx::mysql::MySqlRow,
+    &["SET innodb_lock_wait_timeout = 1"]
 );

@@ -30,7 +30,7 @@ impl Statement {
 
 impl fmt::Display for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sql)?;
+        f.write_str(&self.sql.replace('\n', "\n    "))?;
         for (index, parameter) in self.parameters.iter().enumerate() {
             write!(f, "{}{parameter}", if index == 0 { " | " } else { ", " })?;
         }
