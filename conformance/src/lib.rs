@@ -11,6 +11,8 @@ pub mod differential;
 pub mod engine;
 pub mod front;
 pub mod generate;
+pub mod history;
+pub mod mix;
 pub mod mutant;
 pub mod run;
 pub mod shrink;

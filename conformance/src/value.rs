@@ -70,6 +70,11 @@ impl Cell {
             bytes,
         }
     }
+
+    /// The number that a text says.
+    pub fn number(&self) -> Option<u64> {
+        std::str::from_utf8(self.bytes.as_ref()?).ok()?.trim().parse().ok()
+    }
 }
 
 impl fmt::Debug for Cell {
