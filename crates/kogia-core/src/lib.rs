@@ -5,6 +5,7 @@
 
 mod analysis;
 mod canonical;
+mod catalog;
 mod dialect;
 mod generation;
 mod invalidation;
@@ -23,7 +24,8 @@ pub use self::analysis::{
     Table, Uncacheable, Wide, Write, WriteScope,
 };
 pub use self::canonical::canonical;
-pub use self::dialect::{Dialect, UnknownDialectError};
+pub use self::catalog::{Catalog, FactKind, Facts};
+pub use self::dialect::{Dialect, UnknownDialectError, key_kind};
 pub use self::generation::{Generation, Lease, OwnerId, Stamp, StoreTime, TagState, Tokens};
 pub use self::invalidation::{Invalidation, TagSet, written_tags};
 pub use self::key::{FORMAT_VERSION, KeyPrefix, QueryKey};

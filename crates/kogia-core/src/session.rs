@@ -11,18 +11,28 @@ use crate::invalidation::{TagSet, written_tags};
 use crate::key::KeyPrefix;
 use crate::lookup::DatabaseTags;
 use crate::settings::ScopedSettings;
-use crate::tag::Tag;
+use crate::tag::{DatabaseId, Tag};
 use crate::transaction::{Snapshot, Transaction};
 use crate::value::Parameter;
+
+/// Whether a prepared statement runs a prepared statement, which no database allows.
+fn runs_another(statement: &Statement) -> bool {
+    statement
+        .effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Execute(_)))
+}
 
 /// The taint of a session that may have a setting which no statement is known to have left.
 const UNKNOWN_OUTCOME: &str = "a setting whose transaction ended unseen";
 
 /// What a session starts with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SessionConfig {
     /// The dialect of the connection.
     pub dialect: Dialect,
+    /// The identity of its database.
+    pub id: DatabaseId,
     /// The tags of its database.
     pub database: DatabaseTags,
     /// The isolation level of transactions that name none.
@@ -39,14 +49,18 @@ pub struct SessionConfig {
 impl SessionConfig {
     /// How a cacheable query may use the cache on a fresh connection, outside any transaction.
     pub fn access(&self) -> Access {
-        if self.isolation == Isolation::ReadUncommitted {
-            Access::Bypass(SessionBypass::ReadUncommitted)
-        } else if !self.autocommit {
-            // The query would open a transaction, whose snapshot nobody prepared for.
-            Access::Bypass(SessionBypass::SnapshotMoved)
-        } else {
-            Access::Shared
-        }
+        access_in_autocommit(self.isolation, self.autocommit)
+    }
+}
+
+fn access_in_autocommit(isolation: Isolation, autocommit: bool) -> Access {
+    if isolation == Isolation::ReadUncommitted {
+        Access::Bypass(SessionBypass::ReadUncommitted)
+    } else if !autocommit {
+        // The query would open a transaction, whose snapshot nobody prepared for.
+        Access::Bypass(SessionBypass::SnapshotMoved)
+    } else {
+        Access::Shared
     }
 }
 
@@ -66,7 +80,10 @@ pub struct SessionState {
     prefix: KeyPrefix,
     temporary: BTreeSet<Box<str>>,
     prepared: BTreeMap<Box<str>, Arc<Statement>>,
-    other_database: bool,
+    /// `USE` moved the session there.
+    other_database: Option<Box<str>>,
+    /// See [`Effect::OpaqueWrites`].
+    opaque_writes: bool,
 }
 
 /// How a cacheable query may use the cache.
@@ -159,7 +176,8 @@ impl SessionState {
             prefix: config.prefix,
             temporary: BTreeSet::new(),
             prepared: BTreeMap::new(),
-            other_database: false,
+            other_database: None,
+            opaque_writes: false,
             config,
         }
     }
@@ -283,7 +301,7 @@ impl SessionState {
         if self.settings.now().is_tainted() {
             return Access::Bypass(SessionBypass::Tainted);
         }
-        if self.other_database {
+        if self.other_database.is_some() {
             return Access::Bypass(SessionBypass::OtherDatabase);
         }
         let shadowed = |name: &str| self.temporary.contains(name);
@@ -291,13 +309,7 @@ impl SessionState {
             return Access::Bypass(SessionBypass::TemporaryTable);
         }
         let Some(transaction) = &self.transaction else {
-            let (isolation, autocommit) = (self.isolation, self.autocommit);
-            return SessionConfig {
-                isolation,
-                autocommit,
-                ..*self.config
-            }
-            .access();
+            return access_in_autocommit(self.isolation, self.autocommit);
         };
         if transaction.doubtful {
             return Access::Bypass(SessionBypass::Doubtful);
@@ -340,7 +352,8 @@ impl SessionState {
             || !self.settings.now().is_default()
             || !self.temporary.is_empty()
             || !self.prepared.is_empty()
-            || self.other_database
+            || self.other_database.is_some()
+            || self.opaque_writes
             || self.autocommit != self.config.autocommit
             || self.isolation != self.config.isolation
             || self.next_isolation.is_some()
@@ -350,27 +363,52 @@ impl SessionState {
     fn written(&self, statement: &Statement, parameters: &[Parameter<'_>]) -> TagSet {
         let database = &self.config.database;
         let mut tags = written_tags(database, statement, parameters);
-        let mut everything = !self.config.catalog && !tags.is_empty();
+        let mut everything = !self.config.catalog || self.opaque_writes;
+        let mut elsewhere = self.other_database.as_deref();
         for effect in &statement.effects {
-            if let Effect::Execute(name) = effect {
-                match self.prepared.get(name) {
-                    // Its parameters are not those of this call, so keys are not known.
-                    Some(inner) => tags.extend(&written_tags(database, inner, &[])),
-                    None => everything = true,
+            match effect {
+                // Its parameters are not those of this call, so keys are not known.
+                Effect::Execute(name) => match self.prepared.get(name) {
+                    Some(inner) if !runs_another(inner) => {
+                        tags.extend(&self.written(inner, &[]));
+                    }
+                    _ => tags.insert(database.database_epoch),
+                },
+                Effect::WritesOtherDatabase(name) => {
+                    tags.extend(&self.epochs_of(name));
+                    elsewhere = elsewhere.filter(|other| *other != &**name);
                 }
+                _ => {}
             }
         }
-        if everything || (self.other_database && !tags.is_empty()) {
+        everything |= elsewhere.is_some();
+        if everything && !tags.is_empty() {
             tags.insert(database.database_epoch);
+            elsewhere
+                .iter()
+                .for_each(|name| tags.extend(&self.epochs_of(name)));
+        }
+        if !tags.is_empty() {
             tags.insert(database.commit);
         }
         tags
     }
 
+    /// What makes every entry of another database of the server stale.
+    fn epochs_of(&self, database: &str) -> TagSet {
+        let tags = DatabaseTags::new(&self.config.id.sibling(database));
+        [tags.database_epoch, tags.schema_epoch, tags.commit]
+            .into_iter()
+            .collect()
+    }
+
     /// Whether the effect commits what the open transaction has written.
     fn commits(&self, effect: &Effect) -> bool {
         match effect {
-            Effect::Commit { .. } | Effect::ImplicitCommit | Effect::Autocommit(true) => true,
+            Effect::Commit { .. }
+            | Effect::ImplicitCommit
+            | Effect::MayCommit
+            | Effect::Autocommit(true) => true,
             Effect::Release(name) => self
                 .transaction
                 .as_ref()
@@ -443,7 +481,10 @@ impl SessionState {
             Effect::CreateTemporary(name) => {
                 self.temporary.insert(name.clone());
             }
-            Effect::UseDatabase(_) => self.other_database = true,
+            Effect::UseDatabase(name) => self.other_database = Some(name.clone()),
+            Effect::OpaqueWrites => self.opaque_writes = true,
+            Effect::MayCommit => self.doubt(),
+            Effect::WritesOtherDatabase(_) => {}
             Effect::Prepare { name, statement } => {
                 match statement {
                     Some(statement) => self.prepared.insert(name.clone(), Arc::clone(statement)),

@@ -47,6 +47,7 @@ impl Harness {
         let prefix = KeyPrefix::new([b"test".as_slice()]);
         let config = SessionConfig {
             dialect,
+            id: id.clone(),
             database: tags,
             isolation,
             autocommit: true,
