@@ -72,6 +72,12 @@ impl<S: Server> Bare<S> {
         S::fetch(&mut self.0, &statement.sql, &statement.parameters, query).await
     }
 
+    /// Closes the connection, and waits until it is.
+    pub async fn close(self) {
+        // The driver closes it one way or the other.
+        drop(self.0.close().await);
+    }
+
     /// The driver's connection.
     pub fn driver(&mut self) -> &mut S::Connection {
         &mut self.0

@@ -68,7 +68,6 @@ impl Lab {
             what: Wrong::Setup(error),
             outcome: None,
         };
-        let mut sessions = Vec::new();
         for path in [bare, cached] {
             let url = url(path);
             let opened = Bare::<Sqlite>::open(&url).await;
@@ -80,11 +79,11 @@ impl Lab {
                     return Err(trouble(format!("{sql}: {error}")));
                 }
             }
-            if path == bare {
-                sessions.push(connection);
-            }
+            // What a connection does when it is dropped, it does later, and holds locks.
+            connection.close().await;
         }
-        while sessions.len() < case.sessions() {
+        let mut sessions = Vec::new();
+        for _ in 0..case.sessions() {
             let opened = Bare::<Sqlite>::open(&url(bare)).await;
             sessions.push(opened.map_err(|error| trouble(error.to_string()))?);
         }

@@ -52,6 +52,11 @@ impl Catalog for sqlx::Sqlite {
                     table: child.to_lowercase().into(),
                     on_delete: acts(row.get("on_delete")),
                     on_update: acts(row.get("on_update")),
+                    columns: row
+                        .get::<Option<String>, _>("to")
+                        .map(|column| column.to_lowercase().into())
+                        .into_iter()
+                        .collect(),
                 };
                 for relation in &mut schema.relations {
                     if relation.name.eq_ignore_ascii_case(&parent) {

@@ -114,7 +114,7 @@ impl Key {
                 Param::Text(format!("0{number}")),
                 Param::Bool(true),
                 Param::Int(-1),
-                Param::Int(i64::MAX),
+                Param::Int(i64::MIN),
             ][number as usize % 6]
                 .clone(),
             _ => Param::Int(number),

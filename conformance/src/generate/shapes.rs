@@ -431,10 +431,9 @@ pub(crate) const REST: &[Shape] = &[
     open("PRAGMA reverse_unordered_selects = ON"),
     open("PRAGMA user_version = 7"),
     open("ANALYZE"),
-    open("ALTER TABLE {A} ADD COLUMN extra INTEGER DEFAULT 7"),
+    // Another number of columns would make sqlx panic in sessions that know the old one.
     open("ALTER TABLE {A} RENAME COLUMN w TO w2"),
     open("ALTER TABLE {A} RENAME TO renamed"),
-    open("ALTER TABLE {A} DROP COLUMN u"),
     open("CREATE UNIQUE INDEX IF NOT EXISTS late ON {A} (u)"),
     open("CREATE INDEX IF NOT EXISTS by_v ON {A} (v)"),
     open("DROP TABLE {A}"),
