@@ -2,13 +2,7 @@
 //!
 //! A generator in user space that `fork()` copies gives two workers the same token.
 
-use kogia_core::{Generation, OwnerId};
-
-/// A generation that no tag ever had.
-#[cfg_attr(not(feature = "file"), allow(dead_code))]
-pub(crate) fn fresh_generation() -> Result<Generation, getrandom::Error> {
-    random().map(Generation::from_random)
-}
+use kogia_core::OwnerId;
 
 /// The identity of a new writer.
 pub(crate) fn fresh_owner() -> Result<OwnerId, getrandom::Error> {

@@ -3228,99 +3228,8 @@ DROP TABLE `library_stock` CASCADE
 SET FOREIGN_KEY_CHECKS = 0
 -- ;
 -- flush
--- writes: django_session
--- uncacheable
-TRUNCATE `django_session`
--- ;
--- flush
--- writes: auth_permission
--- uncacheable
-TRUNCATE `auth_permission`
--- ;
--- flush
--- writes: library_author_friends
--- uncacheable
-TRUNCATE `library_author_friends`
--- ;
--- flush
--- writes: library_branch_books
--- uncacheable
-TRUNCATE `library_branch_books`
--- ;
--- flush
--- writes: library_book
--- uncacheable
-TRUNCATE `library_book`
--- ;
--- flush
--- writes: library_publisher
--- uncacheable
-TRUNCATE `library_publisher`
--- ;
--- flush
--- writes: library_place
--- uncacheable
-TRUNCATE `library_place`
--- ;
--- flush
--- writes: django_redirect
--- uncacheable
-TRUNCATE `django_redirect`
--- ;
--- flush
--- writes: library_stock
--- uncacheable
-TRUNCATE `library_stock`
--- ;
--- flush
--- writes: django_site
--- uncacheable
-TRUNCATE `django_site`
--- ;
--- flush
--- writes: django_content_type
--- uncacheable
-TRUNCATE `django_content_type`
--- ;
--- flush
--- writes: auth_group
--- uncacheable
-TRUNCATE `auth_group`
--- ;
--- flush
--- writes: library_author
--- uncacheable
-TRUNCATE `library_author`
--- ;
--- flush
--- writes: django_flatpage
--- uncacheable
-TRUNCATE `django_flatpage`
--- ;
--- flush
--- writes: library_copy
--- uncacheable
-TRUNCATE `library_copy`
--- ;
--- flush
--- writes: auth_user
--- uncacheable
-TRUNCATE `auth_user`
--- ;
--- flush
--- writes: django_flatpage_sites
--- uncacheable
-TRUNCATE `django_flatpage_sites`
--- ;
--- flush
--- writes: django_admin_log
--- uncacheable
-TRUNCATE `django_admin_log`
--- ;
--- flush
--- writes: auth_user_groups
--- uncacheable
-TRUNCATE `auth_user_groups`
+-- session
+SET FOREIGN_KEY_CHECKS = 1
 -- ;
 -- flush
 -- writes: auth_group_permissions
@@ -3328,14 +3237,19 @@ TRUNCATE `auth_user_groups`
 TRUNCATE `auth_group_permissions`
 -- ;
 -- flush
--- writes: library_loan
+-- writes: auth_group
 -- uncacheable
-TRUNCATE `library_loan`
+TRUNCATE `auth_group`
 -- ;
 -- flush
--- writes: library_branch
+-- writes: auth_permission
 -- uncacheable
-TRUNCATE `library_branch`
+TRUNCATE `auth_permission`
+-- ;
+-- flush
+-- writes: auth_user_groups
+-- uncacheable
+TRUNCATE `auth_user_groups`
 -- ;
 -- flush
 -- writes: auth_user_user_permissions
@@ -3343,9 +3257,54 @@ TRUNCATE `library_branch`
 TRUNCATE `auth_user_user_permissions`
 -- ;
 -- flush
--- writes: library_tag
+-- writes: auth_user
 -- uncacheable
-TRUNCATE `library_tag`
+TRUNCATE `auth_user`
+-- ;
+-- flush
+-- writes: django_admin_log
+-- uncacheable
+TRUNCATE `django_admin_log`
+-- ;
+-- flush
+-- writes: django_content_type
+-- uncacheable
+TRUNCATE `django_content_type`
+-- ;
+-- flush
+-- writes: django_flatpage_sites
+-- uncacheable
+TRUNCATE `django_flatpage_sites`
+-- ;
+-- flush
+-- writes: django_flatpage
+-- uncacheable
+TRUNCATE `django_flatpage`
+-- ;
+-- flush
+-- writes: django_redirect
+-- uncacheable
+TRUNCATE `django_redirect`
+-- ;
+-- flush
+-- writes: django_session
+-- uncacheable
+TRUNCATE `django_session`
+-- ;
+-- flush
+-- writes: django_site
+-- uncacheable
+TRUNCATE `django_site`
+-- ;
+-- flush
+-- writes: library_author_friends
+-- uncacheable
+TRUNCATE `library_author_friends`
+-- ;
+-- flush
+-- writes: library_author
+-- uncacheable
+TRUNCATE `library_author`
 -- ;
 -- flush
 -- writes: library_authorship
@@ -3353,8 +3312,49 @@ TRUNCATE `library_tag`
 TRUNCATE `library_authorship`
 -- ;
 -- flush
--- session
-SET FOREIGN_KEY_CHECKS = 1
+-- writes: library_book
+-- uncacheable
+TRUNCATE `library_book`
+-- ;
+-- flush
+-- writes: library_branch_books
+-- uncacheable
+TRUNCATE `library_branch_books`
+-- ;
+-- flush
+-- writes: library_branch
+-- uncacheable
+TRUNCATE `library_branch`
+-- ;
+-- flush
+-- writes: library_copy
+-- uncacheable
+TRUNCATE `library_copy`
+-- ;
+-- flush
+-- writes: library_loan
+-- uncacheable
+TRUNCATE `library_loan`
+-- ;
+-- flush
+-- writes: library_place
+-- uncacheable
+TRUNCATE `library_place`
+-- ;
+-- flush
+-- writes: library_publisher
+-- uncacheable
+TRUNCATE `library_publisher`
+-- ;
+-- flush
+-- writes: library_stock
+-- uncacheable
+TRUNCATE `library_stock`
+-- ;
+-- flush
+-- writes: library_tag
+-- uncacheable
+TRUNCATE `library_tag`
 -- ;
 -- session settings of the backend
 -- session

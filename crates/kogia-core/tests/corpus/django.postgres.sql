@@ -2745,9 +2745,9 @@ CREATE INDEX "django_cache_expires" ON "django_cache" ("expires")
 RELEASE SAVEPOINT "s1_x16"
 -- ;
 -- database cache
--- reads: -
+-- reads: django_cache
 -- writes: -
--- uncacheable
+-- cacheable
 SELECT COUNT(*) FROM "django_cache"
 -- ;
 -- database cache
@@ -2755,9 +2755,9 @@ SELECT COUNT(*) FROM "django_cache"
 SAVEPOINT "s1_x17"
 -- ;
 -- database cache
--- reads: -
+-- reads: django_cache
 -- writes: -
--- uncacheable
+-- cacheable
 SELECT "cache_key", "expires" FROM "django_cache" WHERE "cache_key" = %s
 -- ;
 -- database cache
@@ -2770,9 +2770,9 @@ INSERT INTO "django_cache" ("cache_key", "value", "expires") VALUES (%s, %s, %s)
 RELEASE SAVEPOINT "s1_x17"
 -- ;
 -- database cache
--- reads: -
+-- reads: django_cache
 -- writes: -
--- uncacheable
+-- cacheable
 SELECT "cache_key", "value", "expires" FROM "django_cache" WHERE "cache_key" IN (%s)
 -- ;
 -- database cache
@@ -2810,9 +2810,9 @@ UPDATE "django_cache" SET "expires" = %s WHERE "cache_key" = %s
 RELEASE SAVEPOINT "s1_x20"
 -- ;
 -- database cache
--- reads: -
+-- reads: django_cache
 -- writes: -
--- uncacheable
+-- cacheable
 SELECT "cache_key" FROM "django_cache" WHERE "cache_key" = %s and "expires" > %s
 -- ;
 -- database cache
@@ -3318,7 +3318,7 @@ DROP INDEX CONCURRENTLY IF EXISTS "document_labels"
 -- flush
 -- writes: auth_group, auth_group_permissions, auth_permission, auth_user, auth_user_groups, auth_user_user_permissions, django_admin_log, django_content_type, django_flatpage, django_flatpage_sites, django_redirect, django_session, django_site, library_author, library_author_friends, library_authorship, library_book, library_branch, library_branch_books, library_copy, library_document, library_loan, library_place, library_publisher, library_stock, library_tag
 -- uncacheable
-TRUNCATE "library_copy", "django_content_type", "auth_permission", "django_redirect", "library_author_friends", "auth_user_groups", "library_branch", "auth_group", "library_stock", "library_authorship", "library_author", "django_session", "library_document", "auth_user_user_permissions", "library_book", "auth_user", "library_publisher", "django_flatpage_sites", "auth_group_permissions", "django_admin_log", "django_flatpage", "library_tag", "library_loan", "django_site", "library_place", "library_branch_books" RESTART IDENTITY CASCADE
+TRUNCATE "auth_group_permissions", "library_authorship", "auth_user_user_permissions", "django_redirect", "library_document", "auth_user", "django_site", "library_copy", "django_admin_log", "auth_group", "django_content_type", "library_author", "library_tag", "auth_permission", "django_flatpage", "library_loan", "library_branch_books", "library_publisher", "library_book", "library_branch", "library_author_friends", "django_flatpage_sites", "auth_user_groups", "library_stock", "library_place", "django_session" RESTART IDENTITY CASCADE
 -- ;
 -- reset sequences
 -- writes: -

@@ -934,7 +934,7 @@ SELECT "library_book"."title" AS "title", UPPER("library_book"."title") AS "uppe
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('false','null','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "data__genre" FROM "library_book"
+SELECT (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "data__genre" FROM "library_book"
 -- ;
 -- values, values_list
 -- reads: library_book
@@ -1557,7 +1557,7 @@ SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "libr
 -- function: Cast of dates
 -- reads: library_book
 -- writes: -
--- uncacheable
+-- cacheable
 SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active", date("library_book"."added") AS "a", strftime(%s, "library_book"."added") AS "b", strftime(%s, "library_book"."published") AS "c" FROM "library_book"
 -- ;
 -- function: Concat
@@ -1668,13 +1668,13 @@ SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "libr
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('false','null','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = JSON_EXTRACT(%s, '$')
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = JSON_EXTRACT(%s, '$')
 -- ;
 -- JSON: key lookups
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('false','null','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) > %s
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) > %s
 -- ;
 -- JSON: key lookups
 -- reads: library_book
@@ -1686,25 +1686,25 @@ SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "libr
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('false','null','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = %s
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = %s
 -- ;
 -- JSON: key lookups
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('false','null','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) IN (JSON_EXTRACT(%s, '$'), JSON_EXTRACT(%s, '$'))
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) IN (JSON_EXTRACT(%s, '$'), JSON_EXTRACT(%s, '$'))
 -- ;
 -- JSON: key lookups
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('false','null','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) LIKE %s ESCAPE '\'
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) LIKE %s ESCAPE '\'
 -- ;
 -- JSON: key lookups
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('false','null','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) REGEXP %s
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) REGEXP %s
 -- ;
 -- JSON: containment and keys
 -- reads: library_book
@@ -1734,31 +1734,31 @@ SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "libr
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE NOT ((CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('false','null','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = JSON_EXTRACT(%s, '$'))
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE NOT ((CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = JSON_EXTRACT(%s, '$'))
 -- ;
 -- JSON: order and annotate
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" ORDER BY (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('false','null','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) ASC
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" ORDER BY (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) ASC
 -- ;
 -- JSON: order and annotate
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active", (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('false','null','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "g" FROM "library_book"
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active", (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "g" FROM "library_book"
 -- ;
 -- JSON: order and annotate
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('false','null','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "data__stats__read", COUNT("library_book"."id") AS "n" FROM "library_book" GROUP BY 1
+SELECT (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "data__stats__read", COUNT("library_book"."id") AS "n" FROM "library_book" GROUP BY 1
 -- ;
 -- JSON: order and annotate
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active", (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('false','null','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "k" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('false','null','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = JSON_EXTRACT(%s, '$')
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active", (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "k" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = JSON_EXTRACT(%s, '$')
 -- ;
 -- insert
 -- writes: library_book
@@ -2540,9 +2540,9 @@ CREATE INDEX "django_cache_expires" ON "django_cache" ("expires")
 RELEASE SAVEPOINT "s1_x17"
 -- ;
 -- database cache
--- reads: -
+-- reads: django_cache
 -- writes: -
--- uncacheable
+-- cacheable
 SELECT COUNT(*) FROM "django_cache"
 -- ;
 -- database cache
@@ -2550,9 +2550,9 @@ SELECT COUNT(*) FROM "django_cache"
 SAVEPOINT "s1_x18"
 -- ;
 -- database cache
--- reads: -
+-- reads: django_cache
 -- writes: -
--- uncacheable
+-- cacheable
 SELECT "cache_key", "expires" FROM "django_cache" WHERE "cache_key" = %s
 -- ;
 -- database cache
@@ -2565,9 +2565,9 @@ INSERT INTO "django_cache" ("cache_key", "value", "expires") VALUES (%s, %s, %s)
 RELEASE SAVEPOINT "s1_x18"
 -- ;
 -- database cache
--- reads: -
+-- reads: django_cache
 -- writes: -
--- uncacheable
+-- cacheable
 SELECT "cache_key", "value", "expires" FROM "django_cache" WHERE "cache_key" IN (%s)
 -- ;
 -- database cache
@@ -2605,9 +2605,9 @@ UPDATE "django_cache" SET "expires" = %s WHERE "cache_key" = %s
 RELEASE SAVEPOINT "s1_x21"
 -- ;
 -- database cache
--- reads: -
+-- reads: django_cache
 -- writes: -
--- uncacheable
+-- cacheable
 SELECT "cache_key" FROM "django_cache" WHERE "cache_key" = %s and "expires" > %s
 -- ;
 -- database cache
@@ -2783,29 +2783,9 @@ ALTER TABLE "library_supply" RENAME TO "library_stock"
 DROP TABLE "library_stock"
 -- ;
 -- flush
--- writes: django_site
+-- writes: auth_group
 -- uncacheable
-DELETE FROM "django_site"
--- ;
--- flush
--- writes: library_book
--- uncacheable
-DELETE FROM "library_book"
--- ;
--- flush
--- writes: auth_user
--- uncacheable
-DELETE FROM "auth_user"
--- ;
--- flush
--- writes: auth_permission
--- uncacheable
-DELETE FROM "auth_permission"
--- ;
--- flush
--- writes: library_author_friends
--- uncacheable
-DELETE FROM "library_author_friends"
+DELETE FROM "auth_group"
 -- ;
 -- flush
 -- writes: auth_group_permissions
@@ -2813,9 +2793,14 @@ DELETE FROM "library_author_friends"
 DELETE FROM "auth_group_permissions"
 -- ;
 -- flush
--- writes: library_loan
+-- writes: auth_permission
 -- uncacheable
-DELETE FROM "library_loan"
+DELETE FROM "auth_permission"
+-- ;
+-- flush
+-- writes: auth_user
+-- uncacheable
+DELETE FROM "auth_user"
 -- ;
 -- flush
 -- writes: auth_user_groups
@@ -2823,14 +2808,24 @@ DELETE FROM "library_loan"
 DELETE FROM "auth_user_groups"
 -- ;
 -- flush
--- writes: library_branch
+-- writes: auth_user_user_permissions
 -- uncacheable
-DELETE FROM "library_branch"
+DELETE FROM "auth_user_user_permissions"
 -- ;
 -- flush
--- writes: auth_group
+-- writes: django_admin_log
 -- uncacheable
-DELETE FROM "auth_group"
+DELETE FROM "django_admin_log"
+-- ;
+-- flush
+-- writes: django_content_type
+-- uncacheable
+DELETE FROM "django_content_type"
+-- ;
+-- flush
+-- writes: django_flatpage
+-- uncacheable
+DELETE FROM "django_flatpage"
 -- ;
 -- flush
 -- writes: django_flatpage_sites
@@ -2843,44 +2838,14 @@ DELETE FROM "django_flatpage_sites"
 DELETE FROM "django_redirect"
 -- ;
 -- flush
--- writes: library_stock
+-- writes: django_session
 -- uncacheable
-DELETE FROM "library_stock"
+DELETE FROM "django_session"
 -- ;
 -- flush
--- writes: library_authorship
+-- writes: django_site
 -- uncacheable
-DELETE FROM "library_authorship"
--- ;
--- flush
--- writes: django_admin_log
--- uncacheable
-DELETE FROM "django_admin_log"
--- ;
--- flush
--- writes: django_flatpage
--- uncacheable
-DELETE FROM "django_flatpage"
--- ;
--- flush
--- writes: library_place
--- uncacheable
-DELETE FROM "library_place"
--- ;
--- flush
--- writes: django_content_type
--- uncacheable
-DELETE FROM "django_content_type"
--- ;
--- flush
--- writes: library_publisher
--- uncacheable
-DELETE FROM "library_publisher"
--- ;
--- flush
--- writes: auth_user_user_permissions
--- uncacheable
-DELETE FROM "auth_user_user_permissions"
+DELETE FROM "django_site"
 -- ;
 -- flush
 -- writes: library_author
@@ -2888,14 +2853,29 @@ DELETE FROM "auth_user_user_permissions"
 DELETE FROM "library_author"
 -- ;
 -- flush
+-- writes: library_author_friends
+-- uncacheable
+DELETE FROM "library_author_friends"
+-- ;
+-- flush
+-- writes: library_authorship
+-- uncacheable
+DELETE FROM "library_authorship"
+-- ;
+-- flush
+-- writes: library_book
+-- uncacheable
+DELETE FROM "library_book"
+-- ;
+-- flush
+-- writes: library_branch
+-- uncacheable
+DELETE FROM "library_branch"
+-- ;
+-- flush
 -- writes: library_branch_books
 -- uncacheable
 DELETE FROM "library_branch_books"
--- ;
--- flush
--- writes: django_session
--- uncacheable
-DELETE FROM "django_session"
 -- ;
 -- flush
 -- writes: library_copy
@@ -2903,9 +2883,29 @@ DELETE FROM "django_session"
 DELETE FROM "library_copy"
 -- ;
 -- flush
+-- writes: library_loan
+-- uncacheable
+DELETE FROM "library_loan"
+-- ;
+-- flush
+-- writes: library_place
+-- uncacheable
+DELETE FROM "library_place"
+-- ;
+-- flush
+-- writes: library_publisher
+-- uncacheable
+DELETE FROM "library_publisher"
+-- ;
+-- flush
+-- writes: library_stock
+-- uncacheable
+DELETE FROM "library_stock"
+-- ;
+-- flush
 -- writes: sqlite_sequence
 -- uncacheable
-UPDATE "sqlite_sequence" SET "seq" = 0 WHERE "name" IN ('django_site', 'library_book', 'auth_user', 'auth_permission', 'library_author_friends', 'auth_group_permissions', 'library_loan', 'auth_user_groups', 'library_branch', 'auth_group', 'django_flatpage_sites', 'django_redirect', 'library_stock', 'library_authorship', 'django_admin_log', 'django_flatpage', 'library_place', 'django_content_type', 'library_publisher', 'auth_user_user_permissions', 'library_author', 'library_branch_books', 'library_tag', 'django_session', 'library_copy')
+UPDATE "sqlite_sequence" SET "seq" = 0 WHERE "name" IN ('django_flatpage_sites', 'django_content_type', 'library_tag', 'auth_permission', 'library_book', 'auth_group_permissions', 'library_author_friends', 'django_redirect', 'django_site', 'auth_user_groups', 'library_place', 'django_flatpage', 'library_publisher', 'library_branch', 'auth_user', 'library_stock', 'django_session', 'library_loan', 'auth_user_user_permissions', 'library_branch_books', 'library_copy', 'django_admin_log', 'auth_group', 'library_authorship', 'library_author')
 -- ;
 -- session settings of the backend
 -- session
