@@ -53,10 +53,14 @@ impl fmt::Display for Case {
         writeln!(f, "case {}", self.title)?;
         if !self.dialects.is_empty() {
             f.write_str("on")?;
-            self.dialects.iter().try_for_each(|dialect| write!(f, " {dialect}"))?;
+            self.dialects
+                .iter()
+                .try_for_each(|dialect| write!(f, " {dialect}"))?;
             writeln!(f)?;
         }
-        self.setup.iter().try_for_each(|sql| writeln!(f, "setup {sql}"))?;
+        self.setup
+            .iter()
+            .try_for_each(|sql| writeln!(f, "setup {sql}"))?;
         self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
     }
 }
@@ -119,7 +123,10 @@ fn joined(text: &str) -> Vec<(usize, String)> {
 
 /// The line without its `[sqlite mysql]`, or `None` if it is for other dialects.
 fn for_dialect(line: &str, dialect: Dialect) -> Result<Option<&str>, String> {
-    let Some((names, rest)) = line.strip_prefix('[').and_then(|line| line.split_once("] ")) else {
+    let Some((names, rest)) = line
+        .strip_prefix('[')
+        .and_then(|line| line.split_once("] "))
+    else {
         return Ok(Some(line));
     };
     let mut wanted = false;
@@ -139,7 +146,11 @@ fn parse_step(line: &str, dialect: Dialect) -> Result<Step, String> {
     let read = match letters.next() {
         Some('>') => true,
         Some(':') => false,
-        _ => return Err(format!("{line:?} is neither a query (>) nor a statement (:)")),
+        _ => {
+            return Err(format!(
+                "{line:?} is neither a query (>) nor a statement (:)"
+            ));
+        }
     };
     let mut text = letters.as_str().trim();
     let mut expect = None;
@@ -178,7 +189,10 @@ fn parse_parameters(list: &str) -> Result<Vec<Param>, String> {
             None => rest.find(',').unwrap_or(rest.len()),
         };
         parameters.push(parse_parameter(rest[..end].trim())?);
-        rest = rest[end..].trim_start().trim_start_matches(',').trim_start();
+        rest = rest[end..]
+            .trim_start()
+            .trim_start_matches(',')
+            .trim_start();
     }
     Ok(parameters)
 }
@@ -197,12 +211,18 @@ fn closing_quote(text: &str) -> Option<usize> {
 
 fn parse_parameter(text: &str) -> Result<Param, String> {
     let wrong = || format!("{text:?} is no parameter");
-    if let Some(hex) = text.strip_prefix("x'").and_then(|text| text.strip_suffix('\'')) {
+    if let Some(hex) = text
+        .strip_prefix("x'")
+        .and_then(|text| text.strip_suffix('\''))
+    {
         let byte = |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
         let bytes = (0..hex.len()).step_by(2).map(byte).collect::<Option<_>>();
         return bytes.map(Param::Blob).ok_or_else(wrong);
     }
-    if let Some(inner) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+    if let Some(inner) = text
+        .strip_prefix('\'')
+        .and_then(|text| text.strip_suffix('\''))
+    {
         return Ok(Param::Text(inner.replace("''", "'")));
     }
     Ok(match text.to_ascii_lowercase().as_str() {
@@ -288,14 +308,20 @@ a: BEGIN
 ";
         let titles = |dialect| {
             let cases = parse(text, dialect).unwrap();
-            cases.into_iter().map(|case| (case.title, case.setup)).collect::<Vec<_>>()
+            cases
+                .into_iter()
+                .map(|case| (case.title, case.setup))
+                .collect::<Vec<_>>()
         };
         let (one, two) = ("one".to_owned(), "two".to_owned());
         assert_eq!(
             titles(Dialect::MySql),
             [(one, vec![]), (two.clone(), vec!["A".to_owned()])]
         );
-        assert_eq!(titles(Dialect::Postgres), [(two, vec!["B\nwent on".to_owned()])]);
+        assert_eq!(
+            titles(Dialect::Postgres),
+            [(two, vec!["B\nwent on".to_owned()])]
+        );
     }
 
     #[test]

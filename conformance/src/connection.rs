@@ -155,7 +155,11 @@ macro_rules! server {
                     let bytes = row.try_get_unchecked::<Option<Vec<u8>>, _>(index);
                     Cell::new(&kind, bytes.ok().flatten())
                 };
-                Row(row.columns().iter().map(|column| cell(column.ordinal())).collect())
+                Row(row
+                    .columns()
+                    .iter()
+                    .map(|column| cell(column.ordinal()))
+                    .collect())
             }
         }
     };

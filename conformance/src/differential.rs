@@ -64,14 +64,21 @@ impl Search<'_> {
                 scope.spawn(|| self.work(&next, &found, &statistics));
             }
         });
-        let found = found.into_inner().unwrap_or_else(|error| error.into_inner());
+        let found = found
+            .into_inner()
+            .unwrap_or_else(|error| error.into_inner());
         match found {
             Some(found) => Err(found),
-            None => Ok(statistics.into_inner().unwrap_or_else(|error| error.into_inner())),
+            None => Ok(statistics
+                .into_inner()
+                .unwrap_or_else(|error| error.into_inner())),
         }
     }
 
-    #[allow(clippy::expect_used, reason = "a test cannot go on without its folders and locks")]
+    #[allow(
+        clippy::expect_used,
+        reason = "a test cannot go on without its folders and locks"
+    )]
     fn work(
         &self,
         next: &AtomicU64,

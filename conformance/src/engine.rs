@@ -60,7 +60,10 @@ impl<S: Catalog> Engine<S> {
 impl<S: Catalog> FrontEnd for Engine<S> {
     type Session = EngineSession<S>;
 
-    #[allow(clippy::expect_used, reason = "a test cannot go on without its database")]
+    #[allow(
+        clippy::expect_used,
+        reason = "a test cannot go on without its database"
+    )]
     async fn connect(&self) -> EngineSession<S> {
         let connection = Bare::open(&self.shared.url).await;
         EngineSession {
@@ -194,7 +197,11 @@ impl<S: Catalog> Connection for EngineSession<S> {
             meanwhile().await;
             let answer = self.connection.fetch(statement, false).await;
             let failed = answer.is_err();
-            let outcome = if failed { Outcome::Failed } else { Outcome::Done };
+            let outcome = if failed {
+                Outcome::Failed
+            } else {
+                Outcome::Done
+            };
             self.session.after(running, outcome);
             answer
         };

@@ -199,7 +199,10 @@ impl History {
             }
         }
         for (start, end, sum) in &self.sums {
-            let bounds = self.versions.keys().map(|row| self.possible(*row, *start, *end));
+            let bounds = self
+                .versions
+                .keys()
+                .map(|row| self.possible(*row, *start, *end));
             let (least, most) = bounds.fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
             if *sum < least || *sum > most {
                 return Err(Impossible(format!(
@@ -219,7 +222,10 @@ impl History {
         };
         let before = |version: &Version| version.end.is_some_and(|end| end < start);
         let oldest = versions.iter().rev().find(|(_, version)| before(version));
-        let newest = versions.iter().rev().find(|(_, version)| version.start < end);
+        let newest = versions
+            .iter()
+            .rev()
+            .find(|(_, version)| version.start < end);
         (
             oldest.map_or(0, |(version, _)| *version),
             newest.map_or(0, |(version, _)| *version),
@@ -276,15 +282,23 @@ mod tests {
             (61, 70, 3),
         ] {
             let history = history(&[saw(start, end, &[version, version])]);
-            assert_eq!(history.check(), Ok(()), "{version} between {start} and {end}");
+            assert_eq!(
+                history.check(),
+                Ok(()),
+                "{version} between {start} and {end}"
+            );
         }
     }
 
     #[test]
     fn what_cannot_have_been_seen_is_found() {
-        for (start, end, version) in [(21, 25, 0), (0, 9, 1), (41, 45, 1), (41, 55, 3), (0, 99, 9)] {
+        for (start, end, version) in [(21, 25, 0), (0, 9, 1), (41, 45, 1), (41, 55, 3), (0, 99, 9)]
+        {
             let history = history(&[saw(start, end, &[version])]);
-            assert!(history.check().is_err(), "{version} between {start} and {end}");
+            assert!(
+                history.check().is_err(),
+                "{version} between {start} and {end}"
+            );
         }
         assert!(history(&[saw(35, 38, &[1, 2])]).check().is_err());
         let sum = |sum| Record::SawSum {

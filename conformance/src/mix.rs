@@ -98,7 +98,11 @@ impl<C: Connection> Mix<C> {
             1 => "UPDATE cell SET version = {} WHERE id IN ({}, {})",
             _ => "UPDATE cell SET version = {} WHERE id BETWEEN {} AND {}",
         };
-        if self.execute(update, &[version, first, first + 1]).await.is_err() {
+        if self
+            .execute(update, &[version, first, first + 1])
+            .await
+            .is_err()
+        {
             return self.give_up().await;
         }
         if self.rng.random_range(0..8) == 0 {
@@ -133,22 +137,28 @@ impl<C: Connection> Mix<C> {
                 self.read(&query, &[first]).await
             }
             5..8 => {
-                let query =
-                    format!("SELECT {ID}, {VERSION} FROM cell WHERE id IN ({{}}, {{}}) ORDER BY id");
+                let query = format!(
+                    "SELECT {ID}, {VERSION} FROM cell WHERE id IN ({{}}, {{}}) ORDER BY id"
+                );
                 self.read(&query, &[first, first + 1]).await
             }
             8 => {
                 let query = format!("SELECT {ID}, {VERSION} FROM shown WHERE id = {{}}");
                 self.read(&query, &[first + 1]).await
             }
-            _ => self.read(&format!("SELECT {ID}, {VERSION} FROM cell"), &[]).await,
+            _ => {
+                self.read(&format!("SELECT {ID}, {VERSION} FROM cell"), &[])
+                    .await
+            }
         };
         self.note_rows(start, answer)
     }
 
     async fn read_sum(&mut self) -> Result<(), String> {
         let start = now();
-        let answer = self.read("SELECT CAST(sum(version) AS CHAR(20)) FROM cell", &[]).await;
+        let answer = self
+            .read("SELECT CAST(sum(version) AS CHAR(20)) FROM cell", &[])
+            .await;
         let Ok(rows) = answer else { return Ok(()) };
         let cell = rows.first().and_then(|row| row.0.first());
         let sum = cell.and_then(crate::value::Cell::number);

@@ -47,7 +47,10 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             Wrong::Answers { bare, cached } => {
-                writeln!(f, "without a cache: {bare:?}\nthrough the cache: {cached:?}")?;
+                writeln!(
+                    f,
+                    "without a cache: {bare:?}\nthrough the cache: {cached:?}"
+                )?;
             }
             Wrong::Outcome { expected } => writeln!(f, "the answer is right, but no {expected}")?,
             Wrong::Setup(error) => writeln!(f, "the setup failed: {error}")?,
@@ -73,7 +76,10 @@ pub async fn run_steps<S: Server, F: FrontEnd>(
         let without = run_step(step, bare).await;
         let with = run_step(step, cached).await;
         let seen = front.recorder().take();
-        let of_step = seen.iter().rev().find(|(sql, _)| *sql == step.statement.sql);
+        let of_step = seen
+            .iter()
+            .rev()
+            .find(|(sql, _)| *sql == step.statement.sql);
         let outcome = of_step.map(|(_, outcome)| outcome.clone());
         let wrong = |what, outcome| Difference {
             step: index,
@@ -100,15 +106,18 @@ async fn run_step<C: Connection>(step: &Step, sessions: &mut [C]) -> Vec<Answer>
     let Some(meanwhile) = &step.meanwhile else {
         return vec![run_on(step, &mut sessions[step.session], async || {}).await];
     };
-    let Ok([session, other]) =
-        sessions.get_disjoint_mut([step.session, meanwhile.session])
-    else {
-        return vec![Err("a session does nothing while it does something".to_owned())];
+    let Ok([session, other]) = sessions.get_disjoint_mut([step.session, meanwhile.session]) else {
+        return vec![Err(
+            "a session does nothing while it does something".to_owned()
+        )];
     };
     let mut inner = None;
     let happens = async || inner = Some(run_on(meanwhile, other, async || {}).await);
     let outer = run_on(step, session, happens).await;
-    vec![outer, inner.unwrap_or_else(|| Err("it never happened".to_owned()))]
+    vec![
+        outer,
+        inner.unwrap_or_else(|| Err("it never happened".to_owned())),
+    ]
 }
 
 async fn run_on<C: Connection>(

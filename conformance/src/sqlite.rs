@@ -34,7 +34,9 @@ impl Lab {
             cache: recorder.attach(cache).build(),
             recorder,
             mutant,
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?,
             count: std::cell::Cell::new(0),
         })
     }
@@ -42,9 +44,15 @@ impl Lab {
     /// Runs a case. With `strict`, its setup must succeed.
     pub fn run(&self, case: &Case, strict: bool) -> Result<Outcomes, Difference> {
         self.count.set(self.count.get() + 1);
-        let path = |world: &str| self.folder.path().join(format!("{world}{}", self.count.get()));
+        let path = |world: &str| {
+            self.folder
+                .path()
+                .join(format!("{world}{}", self.count.get()))
+        };
         let (bare, cached) = (path("bare"), path("cached"));
-        let result = self.runtime.block_on(self.run_on(case, strict, &bare, &cached));
+        let result = self
+            .runtime
+            .block_on(self.run_on(case, strict, &bare, &cached));
         for path in [bare, cached] {
             for suffix in ["", "-wal", "-shm"] {
                 let mut name = path.clone().into_os_string();
@@ -89,10 +97,15 @@ impl Lab {
         }
         let id = DatabaseId::new(cached.to_string_lossy().into_owned());
         let config = DatabaseConfig::new(id, Dialect::Sqlite);
-        let engine =
-            Engine::<Sqlite>::new(&self.cache, config, &url(cached), &self.recorder, self.mutant)
-                .await
-                .map_err(|error| trouble(error.to_string()))?;
+        let engine = Engine::<Sqlite>::new(
+            &self.cache,
+            config,
+            &url(cached),
+            &self.recorder,
+            self.mutant,
+        )
+        .await
+        .map_err(|error| trouble(error.to_string()))?;
         let mut through = Vec::new();
         for _ in 0..case.sessions() {
             through.push(engine.connect().await);

@@ -39,12 +39,18 @@ impl Catalog for sqlx::Sqlite {
                 _ => {}
             }
         }
-        let tables: Vec<String> = schema.relations.iter().map(|r| r.name.to_string()).collect();
+        let tables: Vec<String> = schema
+            .relations
+            .iter()
+            .map(|r| r.name.to_string())
+            .collect();
         for child in &tables {
-            let rows = sqlx::query(AssertSqlSafe(format!("PRAGMA foreign_key_list(\"{child}\")")))
-                .persistent(false)
-                .fetch_all(&mut *connection)
-                .await?;
+            let rows = sqlx::query(AssertSqlSafe(format!(
+                "PRAGMA foreign_key_list(\"{child}\")"
+            )))
+            .persistent(false)
+            .fetch_all(&mut *connection)
+            .await?;
             for row in rows {
                 let parent: String = row.get("table");
                 let acts = |action: String| action != "NO ACTION" && action != "RESTRICT";
@@ -68,7 +74,10 @@ impl Catalog for sqlx::Sqlite {
         for (table, sql) in triggers {
             let begin = sql.find(" BEGIN ").unwrap_or(0);
             let (head, body) = sql.split_at(begin);
-            let body = body.trim_start_matches(" BEGIN ").trim().trim_end_matches("END");
+            let body = body
+                .trim_start_matches(" BEGIN ")
+                .trim()
+                .trim_end_matches("END");
             for relation in &mut schema.relations {
                 if relation.name.eq_ignore_ascii_case(&table) {
                     relation.triggers.push(Trigger {
@@ -97,7 +106,10 @@ async fn table_facts(
             .await
     };
     let columns = pragma("table_xinfo").await?;
-    let keys: Vec<_> = columns.iter().filter(|row| row.get::<i64, _>("pk") > 0).collect();
+    let keys: Vec<_> = columns
+        .iter()
+        .filter(|row| row.get::<i64, _>("pk") > 0)
+        .collect();
     if let [key] = keys.as_slice() {
         let declared: String = key.get::<String, _>("type").to_uppercase();
         let kind = if declared.contains("INT") {

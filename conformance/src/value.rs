@@ -73,7 +73,11 @@ impl Cell {
 
     /// The number that a text says.
     pub fn number(&self) -> Option<u64> {
-        std::str::from_utf8(self.bytes.as_ref()?).ok()?.trim().parse().ok()
+        std::str::from_utf8(self.bytes.as_ref()?)
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     }
 }
 

@@ -43,7 +43,10 @@ fn the_memory_store_gives_no_wrong_answer() {
     assert!(pinned.again.ratio() > 0.6, "{statistics}");
     assert!(open.again.ratio() > 0.5, "{statistics}");
     // What a pinned read depends on outlives writes to other rows of its table.
-    assert!(pinned.later.ratio() > open.later.ratio() * 1.1, "{statistics}");
+    assert!(
+        pinned.later.ratio() > open.later.ratio() * 1.1,
+        "{statistics}"
+    );
 }
 
 #[test]

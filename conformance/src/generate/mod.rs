@@ -84,7 +84,8 @@ impl Generator {
             match self.rng.random_range(0..100) {
                 0..38 => self.read(session),
                 38..76 => self.write(session),
-                76..94 => self.edge(session),
+                76..88 => self.edge(session),
+                88..94 => self.transaction(session),
                 94..97 => self.script(session),
                 _ if changes_schema => self.rest(session),
                 _ => self.read(session),
@@ -182,6 +183,36 @@ impl Generator {
         self.look_again();
     }
 
+    /// A whole transaction, with savepoints that are rolled back or released.
+    fn transaction(&mut self, session: usize) {
+        let edge = |text: &str| Step::execute(session, Statement::new(text));
+        let savepoint = self.rng.random_ratio(1, 3);
+        self.push(edge(if savepoint {
+            "SAVEPOINT outer"
+        } else {
+            "BEGIN"
+        }));
+        for _ in 0..self.rng.random_range(1..4) {
+            self.write(session);
+            if self.rng.random_ratio(1, 2) {
+                self.push(edge("SAVEPOINT inner"));
+                self.write(session);
+                self.push(edge(
+                    ["ROLLBACK TO inner", "RELEASE inner"][self.rng.random_range(0..2)],
+                ));
+                self.look_again();
+            }
+        }
+        let end = match (self.rng.random_ratio(1, 4), savepoint) {
+            (true, _) => "ROLLBACK",
+            (false, true) => "RELEASE outer",
+            (false, false) => "COMMIT",
+        };
+        self.push(edge(end));
+        self.sessions[session] = Open::default();
+        self.look_again();
+    }
+
     fn script(&mut self, session: usize) {
         let statement = self.render(SCRIPTS, Style::Literals);
         self.push(Step::execute(session, statement));
@@ -213,6 +244,13 @@ impl Generator {
 
     fn render(&mut self, shapes: &[Shape], style: Style) -> Statement {
         let mut shape = *shapes.choose(&mut self.rng).unwrap_or(&shapes[0]);
+        // Entries that outlive a write are where mistakes would show.
+        let narrow: Vec<&Shape> = shapes.iter().filter(|shape| shape.pinned).collect();
+        if self.rng.random_ratio(2, 5)
+            && let Some(pinned) = narrow.choose(&mut self.rng)
+        {
+            shape = **pinned;
+        }
         if let Some(focus) = self.focus {
             let suits = |shape: &&Shape| shape.careless.iter().any(|(mutant, _)| *mutant == focus);
             let suitable: Vec<&Shape> = shapes.iter().filter(suits).collect();
@@ -243,10 +281,16 @@ impl Generator {
         let tables: Vec<&Relation> = relations.iter().filter(|relation| !relation.view).collect();
         let mut table = || {
             // Mostly the first ones, so that reads and writes meet.
-            let span = if self.rng.random_ratio(2, 3) { 2.min(tables.len()) } else { tables.len() };
+            let span = if self.rng.random_ratio(2, 3) {
+                2.min(tables.len())
+            } else {
+                tables.len()
+            };
             let keyed: Vec<&&Relation> = tables
                 .iter()
-                .filter(|table| !pinned || Schema::is_rowid(table) || table.key != schema::Key::None)
+                .filter(|table| {
+                    !pinned || Schema::is_rowid(table) || table.key != schema::Key::None
+                })
                 .take(span)
                 .collect();
             match keyed.choose(&mut self.rng) {
@@ -287,14 +331,24 @@ impl Scene {
         let mut parameters = Vec::new();
         let mut rest = template;
         while let Some((text, more)) = rest.split_once('{') {
-            let Some((name, after)) = more.split_once('}') else { break };
+            let Some((name, after)) = more.split_once('}') else {
+                break;
+            };
             sql.push_str(text);
             rest = after;
             let first = name.chars().next().unwrap_or('A');
             if let Some(relation) = self.relations.get(&first) {
                 let in_quotes = sql.matches('\'').count() % 2 == 1;
-                let word = if name.ends_with(".id") { relation.id } else { &relation.name };
-                sql.push_str(if in_quotes { word.trim_matches('"') } else { word });
+                let word = if name.ends_with(".id") {
+                    relation.id
+                } else {
+                    &relation.name
+                };
+                sql.push_str(if in_quotes {
+                    word.trim_matches('"')
+                } else {
+                    word
+                });
                 continue;
             }
             let value = self.value(name, rng);
@@ -324,10 +378,22 @@ impl Scene {
             Some('k') => {
                 let letter = letters.next().unwrap_or('A');
                 let key = self.relations[&letter].key;
-                if name.ends_with('9') { key.never() } else { key.value(rng) }
+                if name.ends_with('9') {
+                    key.never()
+                } else {
+                    key.value(rng)
+                }
             }
             Some('w') => Param::Text(["x", "y", "X", "x%", "a"][rng.random_range(0..5)].to_owned()),
             Some('n') => Param::Int(rng.random_range(1..4)),
+            Some('o') => [
+                Param::Int(1),
+                Param::Text("1".to_owned()),
+                Param::Real(1.0),
+                Param::Blob(b"1".to_vec()),
+                Param::Null,
+            ][rng.random_range(0..5)]
+            .clone(),
             _ if rng.random_ratio(1, 30) => Param::Null,
             _ => Param::Int(rng.random_range(0..7)),
         };

@@ -107,7 +107,9 @@ impl Key {
                 Param::Text(texts[number as usize].to_owned())
             }
             Key::Blob if odd => Param::Text("a".to_owned()),
-            Key::Blob => Param::Blob([&b"a"[..], b"b", b"c", b"1", b"", b"\0", b"A"][number as usize].to_vec()),
+            Key::Blob => Param::Blob(
+                [&b"a"[..], b"b", b"c", b"1", b"", b"\0", b"A"][number as usize].to_vec(),
+            ),
             _ if odd => [
                 Param::Text(number.to_string()),
                 Param::Real(number as f64),
@@ -166,7 +168,12 @@ impl Schema {
             _ => *Key::ALL.choose(rng).unwrap_or(&Key::Rowid),
         };
         let name = match (key, rng.random_range(0..8)) {
-            (Key::Nocase, _) if self.relations.iter().all(|table| table.name != NOCASE_TABLE) => {
+            (Key::Nocase, _)
+                if self
+                    .relations
+                    .iter()
+                    .all(|table| table.name != NOCASE_TABLE) =>
+            {
                 NOCASE_TABLE.to_owned()
             }
             (_, 0) => format!("\"Order {index}\""),
@@ -178,9 +185,21 @@ impl Schema {
         } else {
             "id"
         };
-        let unique = if rng.random_ratio(1, 3) { " UNIQUE" } else { "" };
-        let collation = if rng.random_ratio(1, 4) { " COLLATE NOCASE" } else { "" };
-        let check = if rng.random_ratio(1, 6) { " CHECK (v < 6)" } else { "" };
+        let unique = if rng.random_ratio(1, 3) {
+            " UNIQUE"
+        } else {
+            ""
+        };
+        let collation = if rng.random_ratio(1, 4) {
+            " COLLATE NOCASE"
+        } else {
+            ""
+        };
+        let check = if rng.random_ratio(1, 6) {
+            " CHECK (v < 6)"
+        } else {
+            ""
+        };
         let (parent, reference) = self.reference(rng);
         let mut columns = format!(
             "{id} {}, v INTEGER{check}, w TEXT{collation}, u INTEGER{unique}, r {reference}",
@@ -192,7 +211,12 @@ impl Schema {
         let has_key = !matches!(key, Key::None | Key::Autoincrement);
         let options = match rng.random_range(0..5) {
             0 if has_key => " WITHOUT ROWID",
-            1 if collation.is_empty() && reference.starts_with("INTEGER") && !matches!(key, Key::IntDefault | Key::TextDefault) => " STRICT",
+            1 if collation.is_empty()
+                && reference.starts_with("INTEGER")
+                && !matches!(key, Key::IntDefault | Key::TextDefault) =>
+            {
+                " STRICT"
+            }
             _ => "",
         };
         self.setup
@@ -205,7 +229,12 @@ impl Schema {
             parent,
         });
         for _ in 0..rng.random_range(1..6) {
-            let (value, v) = (key.value(rng), rng.random_range(0..6));
+            // Generated keys, which come next, are to be among those that are asked for.
+            let value = match key.value(rng) {
+                Param::Int(number) if number > 4 => Param::Int(number - 4),
+                value => value,
+            };
+            let v = rng.random_range(0..6);
             let (w, u) = (["x", "y", "X"][v % 3], rng.random_range(0..9));
             let r = match parent {
                 Some(parent) => self.relations[parent].key.value(rng),
@@ -228,32 +257,56 @@ impl Schema {
         if rng.random_ratio(1, 4) {
             return (Some(parent), kind.to_owned());
         }
-        let actions = ["CASCADE", "SET NULL", "NO ACTION", "RESTRICT", "SET DEFAULT"];
+        let actions = [
+            "CASCADE",
+            "SET NULL",
+            "NO ACTION",
+            "RESTRICT",
+            "SET DEFAULT",
+        ];
         let mut action = || *actions.choose(rng).unwrap_or(&"CASCADE");
         let (delete, update) = (action(), action());
-        let deferred = ["", "", " DEFERRABLE INITIALLY DEFERRED"].choose(rng).unwrap_or(&"");
+        let deferred = ["", "", " DEFERRABLE INITIALLY DEFERRED"]
+            .choose(rng)
+            .unwrap_or(&"");
         let Relation { name, id, .. } = &self.relations[parent];
-        let column = if rng.random_ratio(1, 4) { String::new() } else { format!("({id})") };
+        let column = if rng.random_ratio(1, 4) {
+            String::new()
+        } else {
+            format!("({id})")
+        };
         (
             Some(parent),
-            format!("{kind} REFERENCES {name}{column} ON DELETE {delete} ON UPDATE {update}{deferred}"),
+            format!(
+                "{kind} REFERENCES {name}{column} ON DELETE {delete} ON UPDATE {update}{deferred}"
+            ),
         )
     }
 
     fn add_index(&mut self, rng: &mut StdRng) {
-        let Some(table) = self.relations.choose(rng) else { return };
-        let on = ["(v)", "(u) WHERE u > 3", "(v % 5)", "(w, v)"].choose(rng).unwrap_or(&"(v)");
+        let Some(table) = self.relations.choose(rng) else {
+            return;
+        };
+        let on = ["(v)", "(u) WHERE u > 3", "(v % 5)", "(w, v)"]
+            .choose(rng)
+            .unwrap_or(&"(v)");
         let name = &table.name;
-        self.setup
-            .push(format!("CREATE UNIQUE INDEX IF NOT EXISTS extra ON {name} {on}"));
+        self.setup.push(format!(
+            "CREATE UNIQUE INDEX IF NOT EXISTS extra ON {name} {on}"
+        ));
     }
 
     fn add_view(&mut self, index: usize, rng: &mut StdRng) {
         let pick = |rng: &mut StdRng| self.relations.choose(rng).cloned();
-        let (Some(a), Some(b)) = (pick(rng), pick(rng)) else { return };
+        let (Some(a), Some(b)) = (pick(rng), pick(rng)) else {
+            return;
+        };
         let (from, id, other, other_id) = (&a.name, a.id, &b.name, b.id);
         let (key, query) = match rng.random_range(0..9) {
-            0..3 => (a.key, format!("SELECT {id} AS id, v, w, u, r FROM {from} WHERE v < 5")),
+            0..3 => (
+                a.key,
+                format!("SELECT {id} AS id, v, w, u, r FROM {from} WHERE v < 5"),
+            ),
             3 => (
                 a.key,
                 format!(
@@ -262,11 +315,15 @@ impl Schema {
             ),
             4 => (
                 a.key,
-                format!("SELECT {id} AS id, count(*) AS v, max(w) AS w, min(u) AS u, NULL AS r FROM {from} GROUP BY {id}"),
+                format!(
+                    "SELECT {id} AS id, count(*) AS v, max(w) AS w, min(u) AS u, NULL AS r FROM {from} GROUP BY {id}"
+                ),
             ),
             5 => (
                 a.key,
-                format!("SELECT {id} AS id, row_number() OVER (ORDER BY v, u, {id}) AS v, w, u, r FROM {from}"),
+                format!(
+                    "SELECT {id} AS id, row_number() OVER (ORDER BY v, u, {id}) AS v, w, u, r FROM {from}"
+                ),
             ),
             6 => (
                 a.key,
@@ -301,11 +358,17 @@ impl Schema {
         let (Some(a), Some(b)) = (self.relations.choose(rng), tables.choose(rng)) else {
             return;
         };
-        let event = *["INSERT", "UPDATE", "DELETE", "UPDATE OF v"].choose(rng).unwrap_or(&"INSERT");
+        let event = *["INSERT", "UPDATE", "DELETE", "UPDATE OF v"]
+            .choose(rng)
+            .unwrap_or(&"INSERT");
         let row = if event == "DELETE" { "OLD" } else { "NEW" };
         let (on, id, to, to_id) = (&a.name, a.id, &b.name, b.id);
         let when = *["", "", " WHEN {row}.v > 2"].choose(rng).unwrap_or(&"");
-        let timing = if a.view { "INSTEAD OF" } else { ["AFTER", "AFTER", "BEFORE"][rng.random_range(0..3)] };
+        let timing = if a.view {
+            "INSTEAD OF"
+        } else {
+            ["AFTER", "AFTER", "BEFORE"][rng.random_range(0..3)]
+        };
         let body = match rng.random_range(0..12) {
             0 | 1 => format!("UPDATE {to} SET v = v + 1 WHERE {to_id} = {row}.{id};"),
             2 => format!("UPDATE {to} SET w = 'tr;END';"),
@@ -314,13 +377,17 @@ impl Schema {
             5 => format!("UPDATE {to} SET {to_id} = {to_id} + 1 WHERE {to_id} = {row}.v;"),
             6 => format!("REPLACE INTO {to} ({to_id}, v, u) VALUES ({row}.v, 2, 3);"),
             7 => format!("SELECT RAISE(ABORT, 'three') WHERE {row}.v = 3;"),
-            8 => format!("SELECT RAISE(IGNORE) WHERE {row}.v = 3; UPDATE {to} SET v = 4 WHERE {to_id} = 1;"),
+            8 => format!(
+                "SELECT RAISE(IGNORE) WHERE {row}.v = 3; UPDATE {to} SET v = 4 WHERE {to_id} = 1;"
+            ),
             9 => format!(
                 "UPDATE {to} SET v = CASE WHEN v > 3 THEN 0 ELSE v END WHERE u = {row}.u; DELETE FROM {to} WHERE v = 5;"
             ),
             10 => format!("INSERT INTO {to} (v, w) SELECT v, w FROM {on} LIMIT 1;"),
             _ if event == "DELETE" => format!("SELECT RAISE(ROLLBACK, 'back') WHERE {row}.v = 4;"),
-            _ => format!("INSERT INTO {to} ({to_id}, v) VALUES ({row}.{id}, 0) ON CONFLICT DO UPDATE SET v = v + 1;"),
+            _ => format!(
+                "INSERT INTO {to} ({to_id}, v) VALUES ({row}.{id}, 0) ON CONFLICT DO UPDATE SET v = v + 1;"
+            ),
         };
         let when = when.replace("{row}", row);
         self.setup.push(format!(
