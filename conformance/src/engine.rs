@@ -189,7 +189,8 @@ impl<S: Catalog> Connection for EngineSession<S> {
             Ok(running) => running,
             Err(error) => return Err(error.to_string()),
         };
-        let answer = if self.shared.is(Mutant::InvalidateBefore) {
+        let edge = EDGES.iter().any(|edge| statement.sql.contains(edge));
+        let answer = if self.shared.is(Mutant::InvalidateBefore) && !edge {
             self.session.after(running, Outcome::Done);
             meanwhile().await;
             self.connection.fetch(statement, false).await
@@ -222,7 +223,7 @@ impl<S: Catalog> EngineSession<S> {
             return text.clone();
         }
         let word = sql.split(' ').next().unwrap_or_default();
-        let edge = ["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"].contains(&word);
+        let edge = EDGES.contains(&word);
         match mutant {
             Mutant::CommitForgets if word == "COMMIT" || word == "END" => "ROLLBACK".to_owned(),
             Mutant::RollbackToForgets if sql.starts_with("ROLLBACK TO") => {
@@ -271,3 +272,6 @@ impl<S: Catalog> EngineSession<S> {
         }
     }
 }
+
+/// How texts begin that move a transaction on.
+const EDGES: [&str; 6] = ["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"];

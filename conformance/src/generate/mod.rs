@@ -197,9 +197,8 @@ impl Generator {
             if self.rng.random_ratio(1, 2) {
                 self.push(edge("SAVEPOINT inner"));
                 self.write(session);
-                self.push(edge(
-                    ["ROLLBACK TO inner", "RELEASE inner"][self.rng.random_range(0..2)],
-                ));
+                let end = ["ROLLBACK TO inner", "RELEASE inner"][self.rng.random_range(0..2)];
+                self.push(edge(end));
                 self.look_again();
             }
         }
