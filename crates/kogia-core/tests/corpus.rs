@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use kogia_core::{Analyzer, DatabaseId, Dialect, Schema, Statement, Uncacheable, Wide};
+use kogia_core::{Analyzer, DatabaseId, Dialect, Schema, Statement, Uncacheable};
 
 /// One statement and what is expected of it.
 #[derive(Debug, Default)]
@@ -17,6 +17,7 @@ struct Case<'a> {
     writes: Option<BTreeSet<&'a str>>,
     cacheable: Option<bool>,
     schema: bool,
+    database: bool,
     session: bool,
 }
 
@@ -35,6 +36,7 @@ impl<'a> Case<'a> {
                     "cacheable" => case.cacheable = Some(true),
                     "uncacheable" => case.cacheable = Some(false),
                     "schema" => case.schema = true,
+                    "database" => case.database = true,
                     "session" => case.session = true,
                     other => panic!("{}: what is {other:?}?", case.name),
                 },
@@ -77,19 +79,13 @@ impl<'a> Case<'a> {
                 format!("cacheable? {why:?}"),
             );
         }
+        let wide = statement.wide;
+        let as_expected = (self.schema, self.database) == (wide.schema(), wide.database());
+        expect(as_expected, format!("wide is {wide:?}"));
         if self.schema {
-            expect(
-                statement.wide.schema(),
-                format!("wide is {:?}", statement.wide),
-            );
             expect(
                 !statement.is_cacheable(),
                 "a change of the schema is cacheable".to_owned(),
-            );
-        } else {
-            expect(
-                statement.wide == Wide::Nothing,
-                format!("wide is {:?}", statement.wide),
             );
         }
         if self.session {

@@ -3300,7 +3300,8 @@ ALTER TABLE "library_stock" RENAME TO "library_supply"
 ALTER TABLE "library_supply" RENAME TO "library_stock"
 -- ;
 -- migration: a comment
--- schema
+-- writes: -
+-- uncacheable
 COMMENT ON TABLE "library_stock" IS 'what is where'
 -- ;
 -- migration: delete a model
@@ -3318,7 +3319,8 @@ DROP INDEX CONCURRENTLY IF EXISTS "document_labels"
 -- flush
 -- writes: auth_group, auth_group_permissions, auth_permission, auth_user, auth_user_groups, auth_user_user_permissions, django_admin_log, django_content_type, django_flatpage, django_flatpage_sites, django_redirect, django_session, django_site, library_author, library_author_friends, library_authorship, library_book, library_branch, library_branch_books, library_copy, library_document, library_loan, library_place, library_publisher, library_stock, library_tag
 -- uncacheable
-TRUNCATE "auth_group_permissions", "library_authorship", "auth_user_user_permissions", "django_redirect", "library_document", "auth_user", "django_site", "library_copy", "django_admin_log", "auth_group", "django_content_type", "library_author", "library_tag", "auth_permission", "django_flatpage", "library_loan", "library_branch_books", "library_publisher", "library_book", "library_branch", "library_author_friends", "django_flatpage_sites", "auth_user_groups", "library_stock", "library_place", "django_session" RESTART IDENTITY CASCADE
+-- database
+TRUNCATE "library_branch", "django_session", "django_content_type", "library_author_friends", "library_branch_books", "library_tag", "library_copy", "library_loan", "auth_user_user_permissions", "library_document", "library_book", "auth_user", "library_authorship", "library_stock", "library_author", "library_place", "django_site", "library_publisher", "django_flatpage", "django_admin_log", "django_flatpage_sites", "auth_group_permissions", "django_redirect", "auth_group", "auth_permission", "auth_user_groups" RESTART IDENTITY CASCADE
 -- ;
 -- reset sequences
 -- writes: -

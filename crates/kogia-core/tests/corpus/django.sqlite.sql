@@ -934,7 +934,7 @@ SELECT "library_book"."title" AS "title", UPPER("library_book"."title") AS "uppe
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "data__genre" FROM "library_book"
+SELECT (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','false','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "data__genre" FROM "library_book"
 -- ;
 -- values, values_list
 -- reads: library_book
@@ -1668,13 +1668,13 @@ SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "libr
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = JSON_EXTRACT(%s, '$')
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','false','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = JSON_EXTRACT(%s, '$')
 -- ;
 -- JSON: key lookups
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) > %s
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','false','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) > %s
 -- ;
 -- JSON: key lookups
 -- reads: library_book
@@ -1686,25 +1686,25 @@ SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "libr
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = %s
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','false','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = %s
 -- ;
 -- JSON: key lookups
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) IN (JSON_EXTRACT(%s, '$'), JSON_EXTRACT(%s, '$'))
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','false','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) IN (JSON_EXTRACT(%s, '$'), JSON_EXTRACT(%s, '$'))
 -- ;
 -- JSON: key lookups
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) LIKE %s ESCAPE '\'
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','false','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) LIKE %s ESCAPE '\'
 -- ;
 -- JSON: key lookups
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) REGEXP %s
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','false','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) REGEXP %s
 -- ;
 -- JSON: containment and keys
 -- reads: library_book
@@ -1734,31 +1734,31 @@ SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "libr
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE NOT ((CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = JSON_EXTRACT(%s, '$'))
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" WHERE NOT ((CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','false','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = JSON_EXTRACT(%s, '$'))
 -- ;
 -- JSON: order and annotate
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" ORDER BY (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) ASC
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active" FROM "library_book" ORDER BY (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','false','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) ASC
 -- ;
 -- JSON: order and annotate
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active", (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "g" FROM "library_book"
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active", (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','false','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "g" FROM "library_book"
 -- ;
 -- JSON: order and annotate
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "data__stats__read", COUNT("library_book"."id") AS "n" FROM "library_book" GROUP BY 1
+SELECT (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','false','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "data__stats__read", COUNT("library_book"."id") AS "n" FROM "library_book" GROUP BY 1
 -- ;
 -- JSON: order and annotate
 -- reads: library_book
 -- writes: -
 -- cacheable
-SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active", (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "k" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','true','false') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = JSON_EXTRACT(%s, '$')
+SELECT "library_book"."id", "library_book"."title", "library_book"."isbn", "library_book"."publisher_id", "library_book"."price", "library_book"."pages", "library_book"."rating", "library_book"."published", "library_book"."added", "library_book"."updated", "library_book"."opens", "library_book"."loan", "library_book"."data", "library_book"."cover", "library_book"."active", (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','false','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) AS "k" FROM "library_book" WHERE (CASE WHEN JSON_TYPE("library_book"."data", %s) IN ('null','false','true') THEN JSON_TYPE("library_book"."data", %s) ELSE JSON_EXTRACT("library_book"."data", %s) END) = JSON_EXTRACT(%s, '$')
 -- ;
 -- insert
 -- writes: library_book
@@ -2905,7 +2905,7 @@ DELETE FROM "library_stock"
 -- flush
 -- writes: sqlite_sequence
 -- uncacheable
-UPDATE "sqlite_sequence" SET "seq" = 0 WHERE "name" IN ('django_flatpage_sites', 'django_content_type', 'library_tag', 'auth_permission', 'library_book', 'auth_group_permissions', 'library_author_friends', 'django_redirect', 'django_site', 'auth_user_groups', 'library_place', 'django_flatpage', 'library_publisher', 'library_branch', 'auth_user', 'library_stock', 'django_session', 'library_loan', 'auth_user_user_permissions', 'library_branch_books', 'library_copy', 'django_admin_log', 'auth_group', 'library_authorship', 'library_author')
+UPDATE "sqlite_sequence" SET "seq" = 0 WHERE "name" IN ('library_branch', 'django_session', 'django_content_type', 'library_author_friends', 'library_branch_books', 'library_tag', 'library_copy', 'library_loan', 'auth_user_user_permissions', 'library_book', 'auth_user', 'library_authorship', 'library_stock', 'library_author', 'library_place', 'django_site', 'library_publisher', 'django_flatpage', 'django_admin_log', 'django_flatpage_sites', 'auth_group_permissions', 'django_redirect', 'auth_group', 'auth_permission', 'auth_user_groups')
 -- ;
 -- session settings of the backend
 -- session

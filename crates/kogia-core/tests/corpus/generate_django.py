@@ -9,12 +9,14 @@ are `%s`, a literal per cent sign is doubled. Run it with Python 3.11 or later a
     python generate_django.py postgres --host /run/postgresql --user postgres --name corpus
     python generate_django.py mysql --socket /run/mysqld/mysqld.sock --user root --name corpus
 
-The named database must exist and be empty. Each block of the output is one statement, preceded by
+The named database must exist and be empty; with PYTHONHASHSEED=0 the order of sets is always the
+same. Each block of the output is one statement, preceded by
 what it is and what the analysis has to say about it:
 
     -- reads:, -- writes:   the tables, found here by their quoted names, apart from any parser
     -- cacheable            or `-- uncacheable`, for statements that give rows
     -- schema               the statement changes the schema
+    -- database             the statement invalidates everything, for a good reason
     -- session              the statement only changes the session or its transaction
 """
 
@@ -779,7 +781,7 @@ def maintenance():
         RECORDER.add(statement)
 
 
-DDL = re.compile(r"^(CREATE|ALTER|DROP|COMMENT|RENAME)\b", re.I)
+DDL = re.compile(r"^(CREATE|ALTER|DROP|RENAME)\b", re.I)
 SESSION = re.compile(r"^(SAVEPOINT|RELEASE|ROLLBACK|COMMIT|BEGIN|SET|PRAGMA|CLOSE|SELECT set_config)\b", re.I)
 UNCACHEABLE = re.compile(
     r"\b(FOR (NO KEY )?(UPDATE|SHARE)|RANDOM\(|RAND\(|GEN_RANDOM_UUID|NOW\(|CURRENT_TIMESTAMP|CURRENT_DATE|STATEMENT_TIMESTAMP|CLOCK_TIMESTAMP|pg_\w+|information_schema|sqlite_master|pragma_|setval|DATABASE\(\)|STRFTIME\([^)]*'NOW')", re.I
@@ -807,7 +809,9 @@ def expectation(text, tables):
         written = found if first == "TRUNCATE" else {match.group(1)}
         lines.append("writes: " + ", ".join(sorted(written)))
         lines.append("uncacheable")
-    elif first == "EXPLAIN" or first in ("SHOW", "FETCH", "DECLARE"):
+        if re.search(r"\bCASCADE\b", text):
+            lines.append("database")  # Which tables refer to it is for the catalog to say.
+    elif first in ("EXPLAIN", "SHOW", "FETCH", "DECLARE", "COMMENT"):
         lines += ["writes: -", "uncacheable"]
     else:
         raise SystemExit(f"what is this? {text}")

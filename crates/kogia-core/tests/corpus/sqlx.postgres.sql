@@ -262,7 +262,6 @@ INSERT INTO jobs DEFAULT VALUES RETURNING id
 WITH gone AS (DELETE FROM post WHERE id = $1 RETURNING id, title) INSERT INTO audit (post_id, title) SELECT id, title FROM gone
 -- ;
 -- move rows
--- reads: archive, post
 -- writes: archive, post
 -- uncacheable
 WITH moved AS (DELETE FROM post WHERE created_at < $1 RETURNING *), kept AS (INSERT INTO archive SELECT * FROM moved RETURNING 1) SELECT count(*) FROM kept
@@ -523,6 +522,7 @@ INSERT INTO "user" (user_id, username) VALUES (gen_random_uuid(), $1) RETURNING 
 -- truncate
 -- writes: comment, post
 -- uncacheable
+-- database
 TRUNCATE TABLE post, comment RESTART IDENTITY CASCADE
 -- ;
 -- refresh

@@ -528,7 +528,8 @@ EXPLAIN QUERY PLAN SELECT * FROM post WHERE id = 1
 -- uncacheable
 ANALYZE
 -- ;
--- vacuum
+-- vacuum, which may change rowids
 -- writes: -
 -- uncacheable
+-- database
 VACUUM

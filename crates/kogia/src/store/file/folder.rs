@@ -54,6 +54,7 @@ const HEADER: &str = "kogia";
 const DATA: &str = "data.mdb";
 const LOCK: &str = "lock.mdb";
 const HINTS: &str = "hints";
+const FILES: [&str; 3] = [DATA, LOCK, HINTS];
 const OPENING: &str = "opening";
 const IN_USE: &str = "in-use";
 const LINKS: &str = "open-";
@@ -314,10 +315,17 @@ impl Folder<'_> {
         let opened = match opened {
             Some(opened) => opened,
             None => {
-                self.make_files(capacity)?;
-                let opened = self
-                    .open_files(capacity, true, &in_use)
-                    .map_err(|failure| self.explain(&failure))?;
+                let made = self.make_files(capacity).and_then(|()| {
+                    self.open_files(capacity, true, &in_use)
+                        .map_err(|failure| self.explain(&failure))
+                });
+                if made.is_err() {
+                    // A disk that was too small is not left full.
+                    FILES
+                        .iter()
+                        .for_each(|name| drop(fs::remove_file(self.file(name))));
+                }
+                let opened = made?;
                 self.write_header(Some(&boot), capacity)?;
                 opened
             }
@@ -332,7 +340,7 @@ impl Folder<'_> {
     fn make_files(&self, capacity: u64) -> Result<(), Reason> {
         let layout = Layout::new(capacity);
         self.write_header(None, capacity)?;
-        for name in [DATA, LOCK, HINTS] {
+        for name in FILES {
             match fs::remove_file(self.file(name)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(self.cannot_write(&self.file(name), &error));
@@ -497,7 +505,7 @@ impl Folder<'_> {
             ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
                 format!("{path} is no folder, or a file is in its way ({error}); name a folder")
             }
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => format!(
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => format!(
                 "the disk has no room for it ({error}); name a smaller capacity or a folder on another disk"
             ),
             _ => format!("{path}: {error}"),
