@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::analysis::{Effect, Isolation, IsolationScope, Statement};
+use crate::analysis::{Effect, Isolation, IsolationScope, Statement, Uncacheable};
 use crate::dialect::Dialect;
 use crate::generation::Generation;
 use crate::invalidation::{TagSet, written_tags};
@@ -245,7 +245,13 @@ impl SessionState {
                     transaction.dirty.extend(&written);
                 }
             }
-            Outcome::Failed => self.apply_failure(&statement),
+            Outcome::Failed => {
+                self.apply_failure(&statement);
+                // Of several statements the first may have written before another one failed.
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.dirty.extend(&written);
+                }
+            }
             Outcome::Unknown => {
                 // The connection is useless; whoever goes on with it knows nothing about it.
                 let mut lost = self.new_transaction(None);
@@ -524,6 +530,8 @@ impl SessionState {
     }
 
     fn apply_failure(&mut self, statement: &Statement) {
+        let several = statement.effects.len() > 1
+            || statement.uncacheable == Some(Uncacheable::SeveralStatements);
         let Some(transaction) = &mut self.transaction else {
             // A text of several statements may have failed after its first parts took effect.
             let opens = |effect: &Effect| {
@@ -535,11 +543,11 @@ impl SessionState {
                         | Effect::Execute(_)
                 )
             };
-            if statement.effects.len() > 1 && statement.effects.iter().any(opens) {
+            if several && statement.effects.iter().any(opens) {
                 self.doubt();
             }
             // Settings of its first parts may hold now. Which ones nobody knows.
-            if statement.effects.len() > 1 {
+            if several && !statement.effects.is_empty() {
                 self.settings.apply(&Effect::Taint {
                     name: UNKNOWN_OUTCOME.into(),
                     local: false,
