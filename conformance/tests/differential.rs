@@ -67,3 +67,17 @@ fn every_mutant_of_the_rules_is_caught() {
     }
     assert!(survivors.is_empty(), "nobody notices {survivors:?}");
 }
+
+#[test]
+fn the_file_store_gives_no_wrong_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = std::sync::atomic::AtomicU64::new(0);
+    let cache = || {
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = folder.path().join(number.to_string());
+        let url = format!("file://{}?capacity=64MB", path.display());
+        Cache::builder().url(&url).unwrap()
+    };
+    let statistics = search(&cache, 4);
+    assert!(statistics.kinds["pinned"].again.ratio() > 0.6, "{statistics}");
+}

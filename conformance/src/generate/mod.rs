@@ -26,7 +26,7 @@ pub struct Recipe {
 /// The random case of a seed.
 pub fn generate(seed: u64, recipe: &Recipe) -> Case {
     let mut rng = StdRng::seed_from_u64(seed);
-    let schema = Schema::random(&mut rng);
+    let schema = Schema::random(&mut rng, recipe.focus);
     let mut generator = Generator {
         schema,
         rng,
@@ -253,7 +253,7 @@ impl Generator {
         if let Some(focus) = self.focus {
             let suits = |shape: &&Shape| shape.careless.iter().any(|(mutant, _)| *mutant == focus);
             let suitable: Vec<&Shape> = shapes.iter().filter(suits).collect();
-            if self.rng.random_ratio(1, 2)
+            if self.rng.random_ratio(2, 3)
                 && let Some(found) = suitable.choose(&mut self.rng)
             {
                 shape = **found;
