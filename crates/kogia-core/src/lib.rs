@@ -6,10 +6,12 @@
 mod analysis;
 mod canonical;
 mod dialect;
+mod entry;
 mod generation;
 mod invalidation;
 mod key;
 mod lookup;
+pub mod rows;
 mod schema;
 mod session;
 mod settings;
@@ -24,6 +26,7 @@ pub use self::analysis::{
 };
 pub use self::canonical::canonical;
 pub use self::dialect::{Dialect, UnknownDialectError};
+pub use self::entry::{EncodeEntryError, Entry, EntryError, EntryHeader, EntryRef};
 pub use self::generation::{Generation, Lease, OwnerId, Stamp, StoreTime, TagState, Tokens};
 pub use self::invalidation::{Invalidation, TagSet, written_tags};
 pub use self::key::{FORMAT_VERSION, KeyPrefix, QueryKey};
