@@ -81,15 +81,22 @@ impl<'a> Block<'a> {
         }
     }
 
-    fn cell(&self, index: usize) -> Option<Cell<'a>> {
-        let (kind, slot) = (*self.kinds.get(index)?, self.slots.get(index)?);
+    /// The cell at an index that the block has.
+    #[inline]
+    fn cell(&self, index: usize) -> Cell<'a> {
+        let (Some(&kind), Some(slot)) = (self.kinds.get(index), self.slots.get(index)) else {
+            return Cell::Null;
+        };
         let (offset, length) = place(slot);
-        let range = offset as usize..(offset as usize).checked_add(length as usize)?;
+        let range = offset as usize..(offset as usize).saturating_add(length as usize);
         match class(kind) {
             Class::Inline => inline(kind, *slot),
-            Class::Text => text(kind, self.text.get(range)?),
-            Class::Bytes => bytes(kind, self.bytes.get(range)?),
-            Class::Unknown => None,
+            Class::Text => text(kind, self.text.get(range).unwrap_or_default()),
+            // A checked block has no such cell as could not be read.
+            Class::Bytes => {
+                bytes(kind, self.bytes.get(range).unwrap_or_default()).unwrap_or(Cell::Null)
+            }
+            Class::Unknown => Cell::Null,
         }
     }
 
@@ -157,26 +164,29 @@ pub(super) struct Cells<'a> {
 
 impl<'a> Cells<'a> {
     /// The cell at this distance from the next one.
+    #[inline]
     pub(super) fn get(&self, index: usize) -> Option<Cell<'a>> {
         let index = self.next.checked_add(index)?;
-        // A checked block gives every cell that it has.
-        (index < self.end).then(|| self.block.cell(index).unwrap_or(Cell::Null))
+        (index < self.end).then(|| self.block.cell(index))
     }
 }
 
 impl<'a> Iterator for Cells<'a> {
     type Item = Cell<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Cell<'a>> {
         self.nth(0)
     }
 
+    #[inline]
     fn nth(&mut self, n: usize) -> Option<Cell<'a>> {
         let cell = self.get(n);
         self.next = self.next.saturating_add(n).saturating_add(1).min(self.end);
         cell
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         let left = self.end - self.next;
         (left, Some(left))
@@ -190,20 +200,29 @@ impl ExactSizeIterator for Cells<'_> {}
 pub(super) struct BlockBuilder {
     depth: u32,
     kinds: Vec<u8>,
-    slots: Vec<Slot>,
+    slots: Vec<u64>,
     text: Vec<u8>,
     bytes: Vec<u8>,
     is_too_large: bool,
 }
 
 impl BlockBuilder {
-    pub(super) fn reserve(&mut self, cells: usize) {
-        self.kinds.reserve(cells);
-        self.slots.reserve(cells);
+    /// A builder with room for some cells.
+    pub(super) fn with_capacity(cells: usize) -> Self {
+        BlockBuilder {
+            kinds: Vec::with_capacity(cells),
+            slots: Vec::with_capacity(cells),
+            // Growing again and again from nothing would take as long as all the rest.
+            text: Vec::with_capacity(cells * size_of::<Slot>()),
+            bytes: Vec::with_capacity(cells),
+            ..BlockBuilder::default()
+        }
     }
 
     /// Adds a cell. What is too large to be stored is noted and no longer collected.
-    #[inline]
+    ///
+    /// Always inlined: a front end that knows the variant then writes a kind and a number.
+    #[inline(always)]
     pub(super) fn push(&mut self, cell: Cell<'_>) {
         let (kind, slot) = match cell {
             Cell::Null => (kind::NULL, 0),
@@ -243,7 +262,7 @@ impl BlockBuilder {
             Cell::Set(value) => return self.push_text(kind::SET, value),
             other => return self.push_other(other),
         };
-        self.push_slot(kind, slot.to_le_bytes());
+        self.push_slot(kind, slot);
     }
 
     /// The number of cells.
@@ -272,11 +291,17 @@ impl BlockBuilder {
             out.extend_from_slice(&(length as u32).to_le_bytes());
         }
         out.extend_from_slice(&self.kinds);
-        out.extend_from_slice(self.slots.as_flattened());
+        let slots = out.len();
+        out.resize(slots + self.slots.len() * size_of::<Slot>(), 0);
+        let (places, _) = out[slots..].as_chunks_mut();
+        for (place, slot) in places.iter_mut().zip(&self.slots) {
+            *place = slot.to_le_bytes();
+        }
         out.extend_from_slice(&self.text);
         out.extend_from_slice(&self.bytes);
     }
 
+    #[inline]
     fn push_text(&mut self, kind: u8, value: &str) {
         let Some(slot) = self.slot(self.text.len(), value.len()) else {
             return;
@@ -349,7 +374,34 @@ impl BlockBuilder {
             Cell::OtherBytes { type_name, bytes } => {
                 self.push_named(kind::OTHER_BYTES, type_name, bytes);
             }
-            inline_or_text => self.push(inline_or_text),
+            // These never come here; they are listed so that no new kind is forgotten.
+            Cell::Null
+            | Cell::Bool(_)
+            | Cell::I8(_)
+            | Cell::I16(_)
+            | Cell::I32(_)
+            | Cell::I64(_)
+            | Cell::U8(_)
+            | Cell::U16(_)
+            | Cell::U32(_)
+            | Cell::U64(_)
+            | Cell::F32(_)
+            | Cell::F64(_)
+            | Cell::Decimal(_)
+            | Cell::Text(_)
+            | Cell::Json(_)
+            | Cell::Jsonb(_)
+            | Cell::Xml(_)
+            | Cell::Enum(_)
+            | Cell::Set(_)
+            | Cell::Date(_)
+            | Cell::PartialDate { .. }
+            | Cell::Year(_)
+            | Cell::Time(_)
+            | Cell::DateTime(_)
+            | Cell::TimestampTz(_)
+            | Cell::MacAddr(_)
+            | Cell::MacAddr8(_) => {}
         }
     }
 
@@ -382,19 +434,20 @@ impl BlockBuilder {
         self.push_slot(kind, slot);
     }
 
-    fn push_slot(&mut self, kind: u8, slot: Slot) {
+    #[inline]
+    fn push_slot(&mut self, kind: u8, slot: u64) {
         self.kinds.push(kind);
         self.slots.push(slot);
     }
 
     /// A place in the text or the bytes, if it can be stored.
-    fn slot(&mut self, offset: usize, length: usize) -> Option<Slot> {
+    fn slot(&mut self, offset: usize, length: usize) -> Option<u64> {
         let end = offset
             .checked_add(length)
             .and_then(|end| u32::try_from(end).ok());
         self.is_too_large |= end.is_none();
         end?;
-        Some((offset as u64 | (length as u64) << 32).to_le_bytes())
+        Some(offset as u64 | (length as u64) << 32)
     }
 }
 
@@ -405,14 +458,16 @@ pub(super) fn words<const BYTES: usize, const WORDS: usize>(bytes: &[u8; BYTES])
     std::array::from_fn(|index| words.get(index).map_or(0, |word| u32::from_le_bytes(*word)))
 }
 
+#[inline]
 fn place(slot: &Slot) -> (u32, u32) {
     let slot = u64::from_le_bytes(*slot);
     (slot as u32, (slot >> 32) as u32)
 }
 
-fn inline(kind: u8, slot: Slot) -> Option<Cell<'static>> {
+#[inline]
+fn inline(kind: u8, slot: Slot) -> Cell<'static> {
     let word = u64::from_le_bytes(slot);
-    Some(match kind {
+    match kind {
         kind::NULL => Cell::Null,
         kind::BOOL => Cell::Bool(word != 0),
         kind::I8 => Cell::I8(word as i8),
@@ -443,12 +498,13 @@ fn inline(kind: u8, slot: Slot) -> Option<Cell<'static>> {
             Cell::MacAddr([a, b, c, d, e, f])
         }
         kind::MAC_ADDR_8 => Cell::MacAddr8(slot),
-        _ => return None,
-    })
+        _ => Cell::Null,
+    }
 }
 
-fn text(kind: u8, value: &str) -> Option<Cell<'_>> {
-    Some(match kind {
+#[inline]
+fn text(kind: u8, value: &str) -> Cell<'_> {
+    match kind {
         kind::TEXT => Cell::Text(value),
         kind::DECIMAL => Cell::Decimal(value),
         kind::JSON => Cell::Json(value),
@@ -456,8 +512,8 @@ fn text(kind: u8, value: &str) -> Option<Cell<'_>> {
         kind::XML => Cell::Xml(value),
         kind::ENUM => Cell::Enum(value),
         kind::SET => Cell::Set(value),
-        _ => return None,
-    })
+        _ => Cell::Null,
+    }
 }
 
 /// The cell that lies in these bytes. The cells of a list in it are not looked at.
@@ -562,6 +618,7 @@ enum Class {
     Unknown,
 }
 
+#[inline]
 fn class(kind: u8) -> Class {
     CLASSES[usize::from(kind)]
 }

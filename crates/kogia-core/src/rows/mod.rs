@@ -98,16 +98,19 @@ impl<'a> Rows<'a> {
     }
 
     /// The row at this index, counted from 0.
+    #[inline]
     pub fn row(&self, index: usize) -> Option<Row<'a>> {
         (index < self.rows).then(|| self.row_unchecked(index))
     }
 
     /// The rows, in order.
+    #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Row<'a>> + use<'a> {
         let rows = *self;
         (0..rows.rows).map(move |index| rows.row_unchecked(index))
     }
 
+    #[inline]
     fn row_unchecked(&self, index: usize) -> Row<'a> {
         let width = self.columns.ends.len();
         Row {
@@ -133,11 +136,13 @@ pub struct Row<'a> {
 
 impl<'a> Row<'a> {
     /// The cell in the column at this index, counted from 0.
+    #[inline]
     pub fn cell(&self, column: usize) -> Option<Cell<'a>> {
         self.cells.get(column)
     }
 
     /// The cells, in the order of the columns.
+    #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Cell<'a>> + use<'a> {
         self.cells.clone()
     }
