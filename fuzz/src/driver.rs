@@ -126,17 +126,20 @@ fn variable<T: FromStr>(name: &str) -> Option<T> {
 /// A seed after a few changes.
 fn mutation(random: &mut Random, seeds: &[Vec<u8>], dictionary: &[&str]) -> Vec<u8> {
     let mut input = random.pick(seeds).cloned().unwrap_or_default();
-    for _ in 0..=random.below(8) {
+    loop {
         mutate(random, &mut input, seeds, dictionary);
         input.truncate(LONGEST);
+        // Mostly few changes: after many, what is left is refused at once.
+        if random.below(2) == 0 {
+            return input;
+        }
     }
-    input
 }
 
 fn mutate(random: &mut Random, input: &mut Vec<u8>, seeds: &[Vec<u8>], dictionary: &[&str]) {
     let start = random.below(input.len() + 1);
     let end = (start + random.below(32)).min(input.len());
-    match random.below(10) {
+    match random.below(if dictionary.is_empty() { 8 } else { 10 }) {
         0 => {
             if let Some(byte) = input.get_mut(start) {
                 *byte ^= 1 << random.below(8);
