@@ -128,6 +128,7 @@ impl LoadedCatalog {
         let settings = settings.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
         let session = SessionConfig {
             dialect: config.dialect,
+            id: config.id.clone(),
             database: *tags,
             isolation: config.isolation,
             autocommit: config.autocommit,

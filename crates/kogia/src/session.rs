@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kogia_core::{
-    Execution, Fill, Generation, Outcome, Parameter, QueryKey, SessionState, Stamp, Statement,
-    StoredEntry, Tag, TagSet,
+    Effect, Execution, Fill, Generation, Outcome, Parameter, QueryKey, SessionState, Stamp,
+    Statement, StoredEntry, Tag, TagSet,
 };
 
 use crate::cache::{Marks, WriteError};
@@ -121,6 +121,11 @@ impl Session {
         self.read_commit_generation();
         let statement = self.catalog.analyzer.analyze(sql);
         let mut execution = self.state.plan(&statement, parameters);
+        let undoes = |effect: &Effect| matches!(effect, Effect::RollbackTo(_) | Effect::Execute(_));
+        if statement.effects.iter().any(undoes) {
+            // Nobody knows which of the transaction's own entries saw what is undone.
+            self.private.clear();
+        }
         self.private.remove(&execution.written);
         if !execution.written.is_empty() {
             let under = *self.written_under.get_or_insert(self.catalog.generation);
