@@ -1,6 +1,5 @@
 //! Runs the checker and says what it found.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::ToSocketAddrs;
 use std::time::{Duration, Instant};
@@ -42,22 +41,42 @@ pub struct History {
     pub steps: Vec<String>,
 }
 
-/// Checks a model: all of it, or until one of the properties in `until` is violated.
-///
-/// With one thread the histories are the shortest, or nearly so.
-pub fn check(protocol: Protocol, until: &[&'static str], threads: usize) -> Findings {
-    let until: BTreeSet<&'static str> = until.iter().copied().collect();
-    let stop_at = match until.is_empty() {
-        true => HasDiscoveries::AnyFailures,
-        false => HasDiscoveries::AnyOf(until.clone()),
-    };
+/// Checks a model exhaustively, or until something does not hold.
+pub fn check(protocol: &Protocol, threads: usize) -> Findings {
+    run(protocol, threads, HasDiscoveries::AnyFailures, None)
+}
+
+/// Checks a model until a property is violated.
+pub fn refute(protocol: &Protocol, property: &'static str) -> Findings {
+    let stop_at = HasDiscoveries::AnyOf([property].into());
+    run(protocol, 1, stop_at, None)
+}
+
+/// A shorter history that violates a property than the one of this many steps, if there is one.
+pub fn shorten(protocol: &Protocol, property: &'static str, steps: usize) -> Option<History> {
+    let stop_at = HasDiscoveries::AnyOf([property].into());
+    // The checker counts states, and leaves those at the limit alone.
+    let mut histories = run(protocol, 1, stop_at, Some(steps + 1)).violated;
+    histories.retain(|history| history.property == property);
+    histories.pop()
+}
+
+fn run(
+    protocol: &Protocol,
+    threads: usize,
+    stop_at: HasDiscoveries,
+    depth: Option<usize>,
+) -> Findings {
     let began = Instant::now();
-    let checker = protocol
+    let mut builder = protocol
+        .clone()
         .checker()
         .threads(threads)
-        .finish_when(stop_at.clone())
-        .spawn_bfs()
-        .join();
+        .finish_when(stop_at.clone());
+    if let Some(depth) = depth {
+        builder = builder.target_max_depth(depth);
+    }
+    let checker = builder.spawn_bfs().join();
     let mut discoveries = checker.discoveries();
     let properties = checker.model().properties();
     let stopped = stop_at.matches(&discoveries.keys().copied().collect(), &properties);
@@ -66,7 +85,7 @@ pub fn check(protocol: Protocol, until: &[&'static str], threads: usize) -> Find
         states: checker.unique_state_count(),
         depth: checker.max_depth(),
         took: began.elapsed(),
-        exhausted: checker.is_done() && !stopped,
+        exhausted: checker.is_done() && !stopped && depth.is_none(),
         hold: Vec::new(),
         violated: Vec::new(),
         examples: Vec::new(),

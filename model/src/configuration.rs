@@ -104,12 +104,14 @@ impl Configuration {
             Configuration::transaction(),
             Configuration::savepoint(),
             Configuration::snapshot(),
+            Configuration::snapshot_writer(),
             Configuration::eviction(),
             Configuration::lease(),
             Configuration::restart(),
             Configuration::available(),
             Configuration::pinned(),
             Configuration::torn(),
+            Configuration::torn_snapshot(),
         ]
     }
 
@@ -163,10 +165,9 @@ impl Configuration {
                 Program::new("the reader", &[Text::ReadBoth]),
             ],
             budget: Budget {
-                ticks: 2,
-                crashes: 2,
+                ticks: 1,
+                crashes: 1,
                 losses: 1,
-                late_marks: 1,
                 ..Budget::default()
             },
             faults: Faults {
@@ -178,7 +179,6 @@ impl Configuration {
                 property::STALE,
                 property::MARKED,
                 property::RESOLVED,
-                property::EXTENDED,
                 property::LATE_COMMIT,
                 property::TWO_OWNERS,
             ],
@@ -289,6 +289,42 @@ impl Configuration {
         }
     }
 
+    fn snapshot_writer() -> Self {
+        Configuration {
+            name: "snapshot-writer",
+            about: "A transaction that reads one snapshot and writes, beside a writer and a reader.",
+            programs: vec![
+                Program::snapshot(
+                    "the transaction",
+                    &[
+                        Text::Begin,
+                        Text::ReadA,
+                        Text::UpdateB,
+                        Text::ReadBoth,
+                        Text::ReadA,
+                        Text::ReadBoth,
+                        Text::Commit,
+                    ],
+                ),
+                Program::new("the writer", &[Text::UpdateA]),
+                Program::new("the reader", &[Text::ReadBoth, Text::ReadA]),
+            ],
+            budget: Budget {
+                crashes: 1,
+                losses: 1,
+                ..Budget::default()
+            },
+            faults: Faults::default(),
+            examples: vec![
+                property::HIT,
+                property::STALE,
+                property::MARKED,
+                property::SNAPSHOT_HIT,
+                property::PRIVATE_HIT,
+            ],
+        }
+    }
+
     fn eviction() -> Self {
         Configuration {
             name: "eviction",
@@ -317,14 +353,14 @@ impl Configuration {
             name: "lease",
             about: "Nobody can ask the database about writers; the lease decides, and commits take effect within half a lease.",
             programs: vec![
-                Program::new("writer 1", &[Text::UpdateA]),
-                Program::new("writer 2", &[Text::Begin, Text::UpdateA, Text::Commit]),
+                Program::new("the writer", &[Text::UpdateA]),
                 Program::new("the reader", &[Text::ReadA, Text::ReadA]),
             ],
             budget: Budget {
                 ticks: 4,
                 crashes: 1,
                 losses: 1,
+                late_marks: 1,
                 ..Budget::default()
             },
             faults: Faults {
@@ -355,9 +391,8 @@ impl Configuration {
                 Program::new("the reader", &[Text::ReadA, Text::ReadA]),
             ],
             budget: Budget {
-                ticks: 2,
+                ticks: 1,
                 crashes: 1,
-                losses: 1,
                 restarts: 1,
                 ..Budget::default()
             },
@@ -432,14 +467,11 @@ impl Configuration {
             about: "A store that reads, marks and clears one tag after the other, as the store contract permits.",
             programs: vec![
                 Program::new(
-                    "the writer",
+                    "writer 1",
                     &[Text::Begin, Text::UpdateA, Text::UpdateB, Text::Commit],
                 ),
-                Program::new("reader 1", &[Text::ReadBoth]),
-                Program::snapshot(
-                    "reader 2",
-                    &[Text::Begin, Text::ReadBoth, Text::ReadBoth, Text::Commit],
-                ),
+                Program::new("writer 2", &[Text::UpdateB]),
+                Program::new("the reader", &[Text::ReadBoth]),
             ],
             budget: Budget {
                 crashes: 1,
@@ -452,6 +484,42 @@ impl Configuration {
                 ..Faults::default()
             },
             examples: vec![property::HIT, property::STALE, property::MARKED],
+        }
+    }
+
+    fn torn_snapshot() -> Self {
+        Configuration {
+            name: "torn-snapshot",
+            about: "The same store under a transaction that reads one snapshot.",
+            programs: vec![
+                Program::new(
+                    "the writer",
+                    &[Text::Begin, Text::UpdateA, Text::UpdateB, Text::Commit],
+                ),
+                Program::new("the reader", &[Text::ReadBoth]),
+                Program::snapshot(
+                    "the transaction",
+                    &[Text::Begin, Text::ReadBoth, Text::ReadBoth, Text::Commit],
+                ),
+            ],
+            budget: Budget {
+                crashes: 1,
+                losses: 1,
+                evicted_generations: 1,
+                ..Budget::default()
+            },
+            faults: Faults {
+                torn: true,
+                warm: true,
+                ..Faults::default()
+            },
+            examples: vec![
+                property::HIT,
+                property::STALE,
+                property::MARKED,
+                property::SNAPSHOT_HIT,
+                property::SNAPSHOT_MOVED,
+            ],
         }
     }
 }

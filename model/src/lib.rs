@@ -32,7 +32,7 @@ mod statements;
 mod store;
 mod writing;
 
-pub use self::check::{Findings, History, check, explore};
+pub use self::check::{Findings, History, check, explore, refute, shorten};
 pub use self::configuration::{Budget, Configuration, Faults, Program};
 pub use self::mutant::Mutant;
 pub use self::narrate::narrate;

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use kogia_model::{Configuration, Findings, Mutant, Protocol, check, explore};
+use kogia_model::{
+    Configuration, Findings, History, Mutant, Protocol, check, explore, refute, shorten,
+};
 
 /// Checks Kogia's coherence protocol: every order of events, in several small worlds.
 ///
@@ -32,7 +34,7 @@ struct Arguments {
     /// Serve stateright's explorer instead, for the one configuration or mutant
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "localhost:3000")]
     explore: Option<String>,
-    /// Threads; with one, the histories of mutants are the shortest
+    /// How many threads check a configuration
     #[arg(long, default_value_t = 2)]
     threads: usize,
 }
@@ -114,7 +116,7 @@ fn list() {
 
 fn show_configuration(configuration: Configuration, threads: usize) -> bool {
     println!("{}: {}", configuration.name, configuration.about);
-    let findings = check(Protocol::new(configuration, None), &[], threads);
+    let findings = check(&Protocol::new(configuration, None), threads);
     show_counts(&findings);
     for name in &findings.hold {
         println!("  holds     {name}");
@@ -134,10 +136,15 @@ fn show_mutant(mutant: Mutant, configuration: Configuration) -> bool {
     println!("{}: {}", mutant.name(), mutant.about());
     println!("  in {}: {}", configuration.name, configuration.about);
     let protocol = Protocol::new(configuration, Some(mutant));
-    let mut findings = check(protocol, &[mutant.violates()], 1);
+    let mut findings = refute(&protocol, mutant.violates());
     show_counts(&findings);
-    let wanted = |history: &kogia_model::History| history.property == mutant.violates();
+    let wanted = |history: &History| history.property == mutant.violates();
     findings.violated.retain(wanted);
+    for history in &mut findings.violated {
+        while let Some(shorter) = shorten(&protocol, mutant.violates(), history.steps.len()) {
+            *history = shorter;
+        }
+    }
     show_histories(&findings);
     if findings.violated.is_empty() {
         println!("  SURVIVES: no history violates \"{}\"", mutant.violates());

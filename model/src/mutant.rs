@@ -49,7 +49,7 @@ mutants! {
         "The stamp is read when the result is stored."
     InvalidateBeforeOnly "invalidate-before-only" "autocommit" FOR_EVER
         "Tags are renewed before the write and neither held meanwhile nor renewed afterwards."
-    MarkKeepsToken "mark-keeps-token" "autocommit" REVIVED
+    MarkKeepsToken "mark-keeps-token" "autocommit" FOR_EVER
         "A mark keeps the token, and so does a mark that is taken away because its lease is over."
     OneMarkSlot "one-mark-slot" "two-writers" FOR_EVER
         "A tag has room for one owner."
@@ -66,7 +66,7 @@ mutants! {
     MissingEqualsMissing "missing-equals-missing" "eviction" REVIVED
         "A missing generation equals a missing one."
     NoIncarnation "no-incarnation" "restart" FOR_EVER
-        "A store that fails over to a lagging replica keeps its namespace."
+        "A store that fails over to a lagging replica goes on under its name, as if nothing had happened."
     JoinByQuery "join-by-query" "autocommit" ANSWER
         "A waiter joins any flight of its query."
     NoCommitTagCheck "no-commit-tag-check" "snapshot" SNAPSHOT
@@ -83,8 +83,10 @@ mutants! {
         "Rolling back to a savepoint forgets which tags are dirty."
     PrivateKept "private-kept" "savepoint" OWN_WRITES
         "Rolling back to a savepoint keeps what the transaction had read."
-    DirtyIsShared "dirty-is-shared" "transaction" ANSWER
-        "A transaction reads and fills the shared store for tags that it has written."
+    DirtyHits "dirty-hits" "transaction" OWN_WRITES
+        "A transaction looks into the shared store for tags that it has written."
+    DirtyFills "dirty-fills" "transaction" ANSWER
+        "A transaction stores what it reads after it wrote, for everybody."
     ClearKeepsToken "clear-keeps-token" "available" FOR_EVER
         "Clearing takes the mark away and keeps the token."
     CommitUnacknowledged "commit-unacknowledged" "autocommit" RENEWED

@@ -153,7 +153,7 @@ fn step(protocol: &Protocol, before: &State, index: usize, after: &State) -> Str
             format!("{name} stores {}{shared}", answer(text, *value))
         }
         (Phase::Marking { .. }, Phase::Sent) => format!("{name} sends {sql}"),
-        (Phase::Marking { .. }, _) if is.owners > was.owners => {
+        (Phase::Marking { next: 1.., .. }, Phase::Marking { next: 0, .. }) => {
             format!("{name} has waited too long and sends its mark again")
         }
         (Phase::Marking { .. }, _) => {

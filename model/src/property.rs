@@ -17,6 +17,7 @@ pub(crate) const SNAPSHOT: &str = "a snapshot transaction reads one snapshot";
 pub(crate) const FOR_EVER: &str = "nothing is stale for ever";
 pub(crate) const ENDS: &str = "every program comes to its end";
 
+pub(crate) const AT_REST: &str = "everything comes to rest";
 pub(crate) const HIT: &str = "there is a hit";
 pub(crate) const SNAPSHOT_HIT: &str = "a snapshot transaction hits";
 pub(crate) const SNAPSHOT_MOVED: &str = "a snapshot transaction leaves the cache alone";
@@ -36,15 +37,14 @@ pub(crate) const WAIVED: &str = "an entry of a found row does not depend on inse
 pub(crate) fn all(configuration: &Configuration) -> Vec<Property<Protocol>> {
     let mut properties = vec![
         Property::always(REVIVED, |protocol, state| !revived(protocol, state)),
-        Property::always(CLEAN, |protocol: &Protocol, state: &State| {
-            !protocol.is_at_rest(state) || !state.store.is_marked()
-        }),
+        Property::always(CLEAN, Protocol::becomes_clean),
         Property::always(OWN_WRITES, |_, state: &State| {
             state.wrong != Some(Wrong::OwnWrites)
         }),
         Property::always(FOR_EVER, |protocol, state| {
             !protocol.is_at_rest(state) || is_fresh(protocol, state)
         }),
+        Property::sometimes(AT_REST, Protocol::is_at_rest),
         Property::eventually(ENDS, |_, state: &State| {
             state.clients.iter().all(Client::is_over)
         }),

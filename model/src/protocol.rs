@@ -14,7 +14,7 @@ use crate::statements::{TagMask, Text, Vocabulary};
 use crate::store::{COLD, Entry, Replica, Store};
 
 /// A configuration, under the protocol or under a mutant of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Protocol {
     pub(crate) configuration: Configuration,
     pub(crate) mutant: Option<Mutant>,
@@ -112,6 +112,34 @@ impl Protocol {
         let mut actions = Vec::new();
         self.progress(state, &mut actions);
         actions.is_empty()
+    }
+
+    /// Whether the marks that are left go away by themselves, once all writers are over.
+    pub(crate) fn becomes_clean(&self, state: &State) -> bool {
+        // Enough for every tag's last owner to be met, asked about and cleared.
+        const STEPS: usize = 24;
+        let writes = |index: usize| {
+            let client = &state.clients[index];
+            let wire = state.database.connections[index].wire.is_some();
+            !client.is_over() || !client.clearing.is_empty() || wire
+        };
+        if !state.store.is_marked() || (0..state.clients.len()).any(writes) {
+            return true;
+        }
+        let mut state = state.clone();
+        let mut actions = Vec::new();
+        for _ in 0..STEPS {
+            actions.clear();
+            self.progress(&state, &mut actions);
+            let next = actions
+                .first()
+                .and_then(|action| self.next_state(&state, *action));
+            match next {
+                Some(next) => state = next,
+                None => break,
+            }
+        }
+        actions.is_empty() && !state.store.is_marked()
     }
 
     /// What happens by itself.
@@ -364,12 +392,18 @@ impl Model for Protocol {
                     self.take_answer(&mut state, index, succeeds);
                 }
             }
-            Action::Look(owner) => state.verdict = Some(self.look(&state, owner)),
+            Action::Look(owner) => {
+                let verdict = self.look(&state, owner);
+                state.verdict = Some(verdict);
+                if !self.configuration.faults.lease_only {
+                    state.store.resolve(owner, verdict.over, self.mutant);
+                }
+            }
             Action::Settle => {
-                let verdict = state.verdict.take()?;
-                state
-                    .store
-                    .resolve(verdict.owner, verdict.over, self.mutant);
+                let verdict = before.verdict?;
+                let (owner, over) = (verdict.owner, verdict.over);
+                state.store.resolve(owner, over, self.mutant);
+                state.verdict = None;
             }
             Action::Tick => {
                 state.left.ticks = state.left.ticks.saturating_sub(1);

@@ -112,7 +112,7 @@ impl Protocol {
         let mut right = Right {
             guard,
             generations,
-            private: access == Use::Private,
+            private: access == Use::Private && !self.is(Mutant::DirtyFills),
             incarnation,
         };
         let how = match request.decide(response) {
@@ -324,7 +324,8 @@ impl Protocol {
         let Some(text) = self.text(state.clients[index].at, index) else {
             return;
         };
-        if let Some(seen) = &mut state.clients[index].seen {
+        let wrote = state.database.has_written(index, text.cells());
+        if let (Some(seen), false) = (&mut state.clients[index].seen, wrote) {
             seen.reads.push((text, value));
         }
         state.wrong = state.wrong.or(wrong(state, index, text, start, value));
@@ -357,7 +358,7 @@ impl Protocol {
                 },
                 None => access,
             },
-            (Some(Mutant::DirtyIsShared), Access::Private) => Access::Shared,
+            (Some(Mutant::DirtyHits), Access::Private) => Access::Shared,
             _ => access,
         }
     }
@@ -373,8 +374,10 @@ impl Protocol {
 fn wrong(state: &State, index: usize, text: Text, start: u8, value: Answer) -> Option<Wrong> {
     let database = &state.database;
     let answered = |version| database.answer_to(index, text, version) == value;
+    let wrote = database.has_written(index, text.cells());
     match &state.clients[index].seen {
-        Some(seen) => {
+        // Its own writes lie over the snapshot, and its own snapshot is as good as any.
+        Some(seen) if !wrote => {
             let fits = |version: u8| {
                 let mut reads = seen.reads.iter();
                 reads.all(|(text, value)| database.committed(*text, version) == *value)
@@ -382,9 +385,10 @@ fn wrong(state: &State, index: usize, text: Text, start: u8, value: Answer) -> O
             let known = (seen.since..=database.version()).any(fits);
             (!known).then_some(Wrong::Snapshot)
         }
+        Some(seen) if (seen.since..=database.version()).any(answered) => None,
         None if (start..=database.version()).any(answered) => None,
-        None if database.has_written(index, text.cells()) => Some(Wrong::OwnWrites),
-        None => Some(Wrong::Answer),
+        _ if wrote => Some(Wrong::OwnWrites),
+        _ => Some(Wrong::Answer),
     }
 }
 

@@ -122,7 +122,7 @@ impl TagMask {
 }
 
 /// All statements, analysed by hand, and the tags that some of them use.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Vocabulary {
     pub(crate) database: DatabaseTags,
     pub(crate) prefix: KeyPrefix,

@@ -174,7 +174,7 @@ impl Store {
         if let (Some(Mutant::NoIncarnation), Some(replica)) = (mutant, replica) {
             (self.tags, self.entries) = (replica.tags, replica.entries);
         }
-        if mutant == Some(Mutant::ColdStoreUnmarked) {
+        if let Some(Mutant::ColdStoreUnmarked | Mutant::NoIncarnation) = mutant {
             return;
         }
         let wide = [
