@@ -14,6 +14,7 @@ pub mod generate;
 pub mod history;
 pub mod mix;
 pub mod mutant;
+pub mod process;
 pub mod run;
 pub mod shrink;
 pub mod sqlite;

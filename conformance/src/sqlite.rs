@@ -8,8 +8,8 @@ use sqlx::Sqlite;
 use tempfile::TempDir;
 
 use crate::case::Case;
-use crate::connection::Bare;
-use crate::engine::Engine;
+use crate::connection::{Bare, Locks};
+use crate::engine::{Drive, Engine};
 use crate::front::{FrontEnd, Recorder};
 use crate::mutant::Mutant;
 use crate::run::{Difference, Outcomes, Wrong, run_steps};
@@ -78,7 +78,7 @@ impl Lab {
         };
         for path in [bare, cached] {
             let url = url(path);
-            let opened = Bare::<Sqlite>::open(&url).await;
+            let opened = Bare::<Sqlite>::open(&url, Locks::Fail).await;
             let mut connection = opened.map_err(|error| trouble(error.to_string()))?;
             let wal = ["PRAGMA journal_mode = WAL".to_owned()];
             for sql in wal.iter().chain(&case.setup) {
@@ -92,17 +92,21 @@ impl Lab {
         }
         let mut sessions = Vec::new();
         for _ in 0..case.sessions() {
-            let opened = Bare::<Sqlite>::open(&url(bare)).await;
+            let opened = Bare::<Sqlite>::open(&url(bare), Locks::Fail).await;
             sessions.push(opened.map_err(|error| trouble(error.to_string()))?);
         }
         let id = DatabaseId::new(cached.to_string_lossy().into_owned());
         let config = DatabaseConfig::new(id, Dialect::Sqlite);
+        let drive = Drive {
+            mutant: self.mutant,
+            ..Drive::default()
+        };
         let engine = Engine::<Sqlite>::new(
             &self.cache,
             config,
             &url(cached),
             &self.recorder,
-            self.mutant,
+            drive,
         )
         .await
         .map_err(|error| trouble(error.to_string()))?;
@@ -114,6 +118,7 @@ impl Lab {
     }
 }
 
-fn url(path: &Path) -> String {
+/// The URL of a database file, which is made if it is not there.
+pub fn url(path: &Path) -> String {
     format!("sqlite://{}?mode=rwc", path.display())
 }

@@ -79,5 +79,8 @@ fn the_file_store_gives_no_wrong_answer() {
         Cache::builder().url(&url).unwrap()
     };
     let statistics = search(&cache, 4);
-    assert!(statistics.kinds["pinned"].again.ratio() > 0.6, "{statistics}");
+    assert!(
+        statistics.kinds["pinned"].again.ratio() > 0.6,
+        "{statistics}"
+    );
 }
