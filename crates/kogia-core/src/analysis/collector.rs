@@ -74,6 +74,8 @@ impl<'a> Collector<'a> {
             name: "opaque statement".into(),
             local: false,
         });
+        // It may also hold a BEGIN or a COMMIT.
+        self.effects.push(Effect::MayCommit);
     }
 
     /// Adds a base table to the read set, by its canonical name.

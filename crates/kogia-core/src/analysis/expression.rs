@@ -5,7 +5,7 @@ use sqlparser::ast::{
     Interval, ObjectName, OrderByExpr, OrderBySort, Subscript, TimezoneInfo, UnaryOperator, Value,
 };
 
-use crate::dialect::{Dialect, means_the_clock};
+use crate::dialect::{Dialect, is_known_operator, means_the_clock};
 
 use super::collector::Collector;
 use super::relation::identifiers;
@@ -384,10 +384,6 @@ impl Collector<'_> {
                     self.custom_operator(&parts.join("."));
                 }
             }
-            // Known to extensions only.
-            BinaryOperator::Spaceship if self.dialect == Dialect::Postgres => {
-                self.custom_operator("<=>");
-            }
             // `@x := 1`
             BinaryOperator::Assignment => self.refuse(Uncacheable::UserVariable),
             BinaryOperator::Plus
@@ -483,6 +479,9 @@ impl Collector<'_> {
     /// An operator of an extension or of a user. It calls a function of which nothing is known;
     /// that an operator writes tables is not to be expected, so it only keeps the result out.
     fn custom_operator(&mut self, name: &str) {
+        if is_known_operator(name) {
+            return;
+        }
         self.refuse(Uncacheable::UnknownFunction(
             format!("operator {name}").into(),
         ));

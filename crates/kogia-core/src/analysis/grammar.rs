@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 
-use sqlparser::ast::{Expr, Statement};
+use sqlparser::ast::{Expr, Statement, UnaryOperator};
 use sqlparser::dialect::{
     Dialect as Grammar, MySqlDialect, PostgreSqlDialect, Precedence, SQLiteDialect,
 };
@@ -142,6 +142,11 @@ impl Grammar for MySql {
     fn supports_bang_not_operator(&self) -> bool {
         true
     }
+
+    // `EXTRACT(YEAR_MONTH FROM x)`
+    fn allow_extract_custom(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug)]
@@ -170,10 +175,15 @@ impl Grammar for Sqlite {
         if let Some(infix) = SQLITE.parse_infix(parser, left, precedence) {
             return Some(infix);
         }
-        parse_is(parser, left, precedence)
+        parse_not_glob(parser, left, precedence).or_else(|| parse_is(parser, left, precedence))
     }
 
     fn supports_bitwise_shift_operators(&self) -> bool {
+        true
+    }
+
+    // A compile-time option of SQLite.
+    fn supports_update_order_by(&self) -> bool {
         true
     }
 
@@ -187,16 +197,40 @@ impl Grammar for Sqlite {
     }
 }
 
+/// `a NOT GLOB b` and `a NOT MATCH b`.
+fn parse_not_glob(
+    parser: &mut Parser<'_>,
+    left: &Expr,
+    precedence: u8,
+) -> Option<Result<Expr, ParserError>> {
+    if keyword(&parser.peek_token_ref().token) != Keyword::NOT {
+        return None;
+    }
+    let operator = keyword(&parser.peek_nth_token_ref(1).token);
+    if !matches!(operator, Keyword::GLOB | Keyword::MATCH) {
+        return None;
+    }
+    parser.advance_token();
+    let infix = SQLITE.parse_infix(parser, left, precedence)?;
+    Some(infix.map(|expr| Expr::UnaryOp {
+        op: UnaryOperator::Not,
+        expr: Box::new(expr),
+    }))
+}
+
+fn keyword(token: &Token) -> Keyword {
+    match token {
+        Token::Word(word) => word.keyword,
+        _ => Keyword::NoKeyword,
+    }
+}
+
 /// `a IS b` and `a IS NOT b` compare any two operands on SQLite.
 fn parse_is(
     parser: &mut Parser<'_>,
     left: &Expr,
     precedence: u8,
 ) -> Option<Result<Expr, ParserError>> {
-    let keyword = |token: &Token| match token {
-        Token::Word(word) => word.keyword,
-        _ => Keyword::NoKeyword,
-    };
     if keyword(&parser.peek_token_ref().token) != Keyword::IS {
         return None;
     }

@@ -154,6 +154,10 @@ const KEYWORDS: &[Keyword] = &[
     Keyword::SYMMETRIC,
     Keyword::MOD,
     Keyword::AT,
+    Keyword::UPDATE,
+    Keyword::CHARACTER,
+    Keyword::CHARSET,
+    Keyword::USING,
 ];
 
 /// Words that may have to be rewritten and are no keywords of the parser.
@@ -254,6 +258,9 @@ impl Rewrite {
                 self.output.push(Token::Mod);
                 self.skip(1)
             }
+            (Keyword::UPDATE, Dialect::MySql) => self.update_list(),
+            (Keyword::CHARACTER | Keyword::CHARSET, Dialect::MySql) => self.cast_charset(),
+            (Keyword::USING, Dialect::MySql) => self.char_using(),
             (_, Dialect::MySql) if COMPOUND_UNITS.iter().any(|unit| self.is(0, unit)) => {
                 self.follows_operand() && self.replace(1, &["DAY"])
             }
@@ -290,6 +297,59 @@ impl Rewrite {
             Some(Token::RParen) => true,
             _ => false,
         }
+    }
+
+    /// `UPDATE a, b SET …`: the commas become joins, which name the same tables.
+    fn update_list(&mut self) -> bool {
+        let before = self.output.last();
+        if ["FOR", "KEY", "ON"]
+            .iter()
+            .any(|word| is_word(before, word))
+        {
+            return false;
+        }
+        let mut depth = 0usize;
+        for token in &mut self.tokens[self.at + 1..] {
+            match token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth = depth.saturating_sub(1),
+                Token::Comma if depth == 0 => *token = Token::make_word("JOIN", None),
+                Token::SemiColon => break,
+                Token::Word(word) if matches!(word.keyword, Keyword::SET | Keyword::UPDATE) => {
+                    break;
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+
+    /// `CAST(x AS CHAR CHARACTER SET utf8mb4)`: the set changes no table.
+    fn cast_charset(&mut self) -> bool {
+        let set = usize::from(self.is(1, "SET"));
+        let ends = self.token(set + 2) == Some(&Token::RParen);
+        let named = matches!(self.token(set + 1), Some(Token::Word(_)));
+        (ends && named) && self.skip(set + 2)
+    }
+
+    /// `CHAR(65 USING utf8mb4)`, but not `CONVERT(x USING utf8mb4)`, which the parser knows.
+    fn char_using(&mut self) -> bool {
+        if self.token(2) != Some(&Token::RParen) {
+            return false;
+        }
+        let mut depth = 0usize;
+        // The limit keeps the time linear; nobody writes longer arguments.
+        let opening = self.output.iter().rev().take(256).position(|token| {
+            match token {
+                Token::RParen => depth += 1,
+                Token::LParen if depth == 0 => return true,
+                Token::LParen => depth -= 1,
+                _ => {}
+            }
+            false
+        });
+        let function = opening.and_then(|after| self.output.iter().rev().nth(after + 1));
+        is_word(function, "CHAR") && self.skip(2)
     }
 
     /// `x IN t` (SQLite), where a table stands for its rows, and `x IN %s`, where a driver puts a

@@ -103,6 +103,12 @@ pub(crate) fn function_kind(dialect: Dialect, folded_name: &str) -> Option<Funct
         .map(|(kind, _)| *kind)
 }
 
+/// Whether an operator of PostgreSQL is built in or of a common extension, and so depends on its
+/// operands alone. Under the Python drivers a per cent sign in it is doubled.
+pub(crate) fn is_known_operator(name: &str) -> bool {
+    contains(postgres::OPERATORS, name) || contains(postgres::OPERATORS, &name.replace("%%", "%"))
+}
+
 /// Whether a text can mean the present, or depend on the process that reads it, where the
 /// database turns it into a date or a time: `'now'`, `'today'`, `'[now,)'`; on SQLite also the
 /// modifiers that consult the time zone of the machine.
@@ -239,6 +245,7 @@ mod tests {
             mysql::SAFE_CHARSETS,
             mysql::UNDERSTOOD_MODES,
             postgres::GEOMETRY_VIEWS,
+            postgres::OPERATORS,
         ];
         for table in Dialect::ALL.into_iter().flat_map(tables).chain(further) {
             assert!(!table.is_empty());
@@ -343,6 +350,16 @@ mod tests {
         ];
         for (dialect, name, kind) in cases {
             assert_eq!(function_kind(dialect, name), kind, "{dialect} {name}");
+        }
+    }
+
+    #[test]
+    fn known_operators() {
+        for name in ["-|-", "<->", "<<->", "%>", "%%>", "@>", "<=>"] {
+            assert!(is_known_operator(name), "{name}");
+        }
+        for name in ["===", "<<<<", "", "%s"] {
+            assert!(!is_known_operator(name), "{name}");
         }
     }
 

@@ -1,14 +1,15 @@
 //! MySQL and MariaDB: the information schema, over the current database.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use kogia::core::{
-    Cascade, Dialect, Function, Relation, RelationKind, Schema, Trigger, Volatility, key_kind,
+    Cascade, Dialect, Function, Relation, RelationKind, Schema, Trigger, TriggerBody, Volatility,
+    key_kind,
 };
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{Error, Row};
 
-use super::{folded, key, procedure, unknown_trigger};
+use super::{folded, key, unknown_trigger};
 
 /// The schema facts. They are read in several queries; a change of the schema between them moves
 /// the schema epoch, and then the catalog is loaded again.
@@ -41,13 +42,14 @@ pub(crate) async fn load(connection: &mut MySqlConnection) -> Result<Schema, Err
             relation.generated_key = extra.contains("auto_increment");
         }
     }
-    for row in rows(connection, CASCADES, 4).await? {
-        let [table, referenced, on_delete, on_update] = row.as_slice() else { continue };
+    for row in rows(connection, CASCADES, 5).await? {
+        let [table, referenced, on_delete, on_update, columns] = row.as_slice() else { continue };
         let acts = |action: &str| !matches!(action, "NO ACTION" | "RESTRICT");
         let cascade = Cascade {
             table: folded(table),
             on_delete: acts(on_delete),
             on_update: acts(on_update),
+            columns: columns.split('\n').filter(|column| !column.is_empty()).map(folded).collect(),
         };
         if let Some(relation) = tables.get_mut(referenced).filter(|_| cascade.on_delete || cascade.on_update) {
             relation.cascades.push(cascade);
@@ -55,8 +57,9 @@ pub(crate) async fn load(connection: &mut MySqlConnection) -> Result<Schema, Err
     }
     for row in rows(connection, TRIGGERS, 4).await? {
         let [table, event, body, mode] = row.as_slice() else { continue };
-        let Some(relation) = tables.get_mut(table) else { continue };
-        relation.triggers.push(trigger(event, body, mode, relation.key.as_ref().map(|key| &*key.name)));
+        if let Some(relation) = tables.get_mut(table) {
+            relation.triggers.push(trigger(event, body, mode));
+        }
     }
     if sees_triggers != "1" {
         tracing::warn!(
@@ -79,8 +82,6 @@ pub(crate) async fn load(connection: &mut MySqlConnection) -> Result<Schema, Err
         let function = functions.entry(folded(name)).or_insert(Function { volatility });
         function.volatility = function.volatility.max(volatility);
     }
-    let seen: HashSet<String> = order.iter().cloned().collect();
-    tables.retain(|name, _| seen.contains(name));
     Ok(Schema {
         loaded: true,
         database: Some(database.into()),
@@ -115,12 +116,12 @@ fn table_kind(engine: &str) -> RelationKind {
     }
 }
 
-fn trigger(event: &str, body: &str, mode: &str, key: Option<&str>) -> Trigger {
+fn trigger(event: &str, body: &str, mode: &str) -> Trigger {
     // Under these modes a text means something else than the analysis reads.
     let misread = ["ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ORACLE", "MSSQL"];
     let mut trigger = unknown_trigger(event == "INSERT", event == "UPDATE", event == "DELETE");
     if !mode.split(',').any(|mode| misread.contains(&mode)) {
-        trigger.body = procedure::body(body, Dialect::MySql, key);
+        trigger.body = TriggerBody::Statements(body.into());
     }
     trigger
 }
@@ -163,11 +164,23 @@ SELECT s.table_name, s.index_name, CAST(MAX(s.seq_in_index) + COALESCE(MAX(s.sub
  ORDER BY s.table_name, s.index_name
 ";
 
+/// The referenced columns are empty if one of them is generated from others.
 const CASCADES: &str = r"
-SELECT DISTINCT table_name, referenced_table_name, delete_rule, update_rule
-  FROM information_schema.referential_constraints
- WHERE unique_constraint_schema = DATABASE()
- ORDER BY table_name, referenced_table_name, delete_rule, update_rule
+SELECT r.table_name, r.referenced_table_name, r.delete_rule, r.update_rule,
+       CASE WHEN SUM(COALESCE(c.extra, '') LIKE '%GENERATED%') = 0
+            THEN GROUP_CONCAT(DISTINCT k.referenced_column_name ORDER BY 1 SEPARATOR '\n')
+       END
+  FROM information_schema.referential_constraints AS r
+  JOIN information_schema.key_column_usage AS k
+    ON k.constraint_schema = r.constraint_schema AND k.constraint_name = r.constraint_name
+   AND k.table_name = r.table_name
+  LEFT JOIN information_schema.columns AS c
+    ON c.table_schema = k.referenced_table_schema AND c.table_name = k.referenced_table_name
+   AND c.column_name = k.referenced_column_name
+ WHERE r.unique_constraint_schema = DATABASE()
+ GROUP BY r.constraint_schema, r.constraint_name, r.table_name, r.referenced_table_name,
+          r.delete_rule, r.update_rule
+ ORDER BY r.table_name, r.constraint_name
 ";
 
 const TRIGGERS: &str = r"
@@ -259,6 +272,7 @@ mod tests {
             table: table.into(),
             on_delete,
             on_update,
+            columns: vec!["id".into()],
         };
         let expected = [cascade("book", true, false), cascade("prize", false, true)];
         assert_eq!(author.cascades, expected);
@@ -266,10 +280,11 @@ mod tests {
             on_insert: false,
             on_update: true,
             on_delete: false,
-            body: TriggerBody::Statements("SELECT NOW()".into()),
+            body: TriggerBody::Statements("SET NEW.updated = NOW()".into()),
         };
         assert_eq!(author.triggers, [touch]);
-        assert_eq!(relation(&schema, "book").triggers, [unknown_trigger(true, false, false)]);
+        let [renumber] = relation(&schema, "book").triggers.as_slice() else { panic!() };
+        assert!(renumber.on_insert && !renumber.on_update && !renumber.on_delete);
         let volatility = |name: &str| schema.functions[name].volatility;
         assert_eq!(volatility("pure_one"), Volatility::Immutable);
         assert_eq!(volatility("reads_one"), Volatility::Stable);

@@ -9,7 +9,7 @@ use kogia::core::{
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Error, FromRow};
 
-use super::{folded, key, procedure, unknown_trigger};
+use super::{folded, key, unknown_trigger};
 
 /// The schema facts. They are read in several queries; a change of the schema between them moves
 /// the schema epoch, and then the catalog is loaded again.
@@ -20,31 +20,23 @@ pub(crate) async fn load(connection: &mut PgConnection) -> Result<Schema, Error>
         order.push(row.oid);
         tables.insert(row.oid, row.relation());
     }
-    for row in rows::<ParentRow>(connection, PARENTS).await? {
-        if !row.partition {
-            // Children of plain inheritance do not share the uniqueness of the parent's key.
-            for oid in [row.child, row.parent] {
-                if let Some(relation) = tables.get_mut(&oid) {
-                    relation.key = None;
-                }
-            }
-        }
-        let parent = tables.get(&row.parent).map(|parent| folded(&parent.name));
-        if let (Some(child), Some(parent)) = (tables.get_mut(&row.child), parent) {
+    for (child, parent) in rows::<(i64, i64)>(connection, PARENTS).await? {
+        let parent = tables.get(&parent).map(|parent| folded(&parent.name));
+        if let (Some(child), Some(parent)) = (tables.get_mut(&child), parent) {
             child.parents.push(parent);
         }
     }
     for row in rows::<CascadeRow>(connection, CASCADES).await? {
         let table = tables.get(&row.referencing).map(|table| folded(&table.name));
         if let (Some(relation), Some(table)) = (tables.get_mut(&row.referenced), table) {
+            let columns = row.columns.iter().map(|column| folded(column)).collect();
             let (on_delete, on_update) = (row.on_delete, row.on_update);
-            relation.cascades.push(Cascade { table, on_delete, on_update });
+            relation.cascades.push(Cascade { table, on_delete, on_update, columns });
         }
     }
     for row in rows::<TriggerRow>(connection, TRIGGERS).await? {
         if let Some(relation) = tables.get_mut(&row.table) {
-            let name = relation.key.as_ref().map(|key| key.name.clone());
-            relation.triggers.extend(row.trigger(name.as_deref()));
+            relation.triggers.extend(row.trigger());
         }
     }
     for (oid, events) in rows::<(i64, String)>(connection, UNKNOWN).await? {
@@ -83,7 +75,7 @@ where
 const RELATIONS: &str = r"
 SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name,
        c.relkind::text AS kind, c.relpersistence::text AS persistence,
-       c.relrowsecurity AS row_security,
+       c.relrowsecurity AS row_security, c.relispartition AS partition,
        CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END AS definition,
        a.attname::text AS key_name,
        format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END,
@@ -116,6 +108,7 @@ struct RelationRow {
     kind: String,
     persistence: String,
     row_security: bool,
+    partition: bool,
     definition: Option<String>,
     key_name: Option<String>,
     key_type: Option<String>,
@@ -133,6 +126,7 @@ impl RelationRow {
             "f" => RelationKind::Foreign,
             // After a crash an unlogged table is empty, and nobody says so.
             _ if self.persistence == "u" => RelationKind::Foreign,
+            _ if self.partition => RelationKind::Partition,
             _ => RelationKind::Table,
         };
         let collation = Some(&*self.key_collation).filter(|name| !matches!(*name, "" | "default"));
@@ -153,24 +147,21 @@ impl RelationRow {
 }
 
 const PARENTS: &str = r"
-SELECT i.inhrelid::int8 AS child, i.inhparent::int8 AS parent, c.relispartition AS partition
-  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
- ORDER BY i.inhrelid, i.inhseqno
+SELECT inhrelid::int8, inhparent::int8 FROM pg_inherits ORDER BY inhrelid, inhseqno
 ";
 
-#[derive(FromRow)]
-struct ParentRow {
-    child: i64,
-    parent: i64,
-    partition: bool,
-}
-
 const CASCADES: &str = r"
-SELECT DISTINCT conrelid::int8 AS referencing, confrelid::int8 AS referenced,
-       confdeltype IN ('c', 'n', 'd') AS on_delete, confupdtype IN ('c', 'n', 'd') AS on_update
-  FROM pg_constraint
- WHERE contype = 'f' AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))
- ORDER BY 1, 2, 3, 4
+SELECT c.conrelid::int8 AS referencing, c.confrelid::int8 AS referenced,
+       c.confdeltype IN ('c', 'n', 'd') AS on_delete, c.confupdtype IN ('c', 'n', 'd') AS on_update,
+       ARRAY(SELECT a.attname::text FROM unnest(c.confkey) AS k (number)
+               JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.number
+              WHERE NOT EXISTS (SELECT FROM pg_attribute g
+                                 WHERE g.attrelid = c.confrelid AND g.attnum = ANY (c.confkey)
+                                   AND g.attgenerated <> '')
+              ORDER BY a.attname) AS columns
+  FROM pg_constraint c
+ WHERE c.contype = 'f' AND (c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd'))
+ ORDER BY c.conrelid::regclass::text, c.conname
 ";
 
 #[derive(FromRow)]
@@ -179,6 +170,7 @@ struct CascadeRow {
     referenced: i64,
     on_delete: bool,
     on_update: bool,
+    columns: Vec<String>,
 }
 
 const TRIGGERS: &str = r"
@@ -204,7 +196,7 @@ struct TriggerRow {
 
 impl TriggerRow {
     /// The trigger, unless it is known to write nothing but the new row, and not its key.
-    fn trigger(self, key: Option<&str>) -> Option<Trigger> {
+    fn trigger(self) -> Option<Trigger> {
         let harmless = self.built_in
             && matches!(
                 self.function.as_str(),
@@ -219,7 +211,7 @@ impl TriggerRow {
         // TRUNCATE (32) deletes all rows, without a trigger for each.
         let (on_insert, on_delete, on_update) = (on(4), on(8) || on(32), on(16));
         let body = match self.language.as_str() {
-            "plpgsql" => procedure::body(&self.source, Dialect::Postgres, key),
+            "plpgsql" => TriggerBody::Statements(self.source.into()),
             _ => TriggerBody::Unknown,
         };
         Some(Trigger { on_insert, on_update, on_delete, body })
@@ -325,13 +317,15 @@ mod tests {
         assert_eq!(text("public"), KeyKind::Text);
         assert_eq!(text("tenant"), KeyKind::Integer);
         assert_eq!(kind(&schema, "short_key"), Some(KeyKind::PaddedText));
-        for table in ["loose_key", "char_key", "numeric_key", "pair", "parent", "child"] {
+        for table in ["loose_key", "char_key", "numeric_key", "pair", "child"] {
             assert_eq!(kind(&schema, table), None, "{table}");
         }
         assert_eq!(kind(&schema, "domain_key"), Some(KeyKind::Integer));
         assert!(relation(&schema, "pair").row_security);
         assert_eq!(relation(&schema, "child").parents, ["parent".into()]);
         assert_eq!(relation(&schema, "part_1").parents, ["part".into()]);
+        assert_eq!(relation(&schema, "part_1").kind, RelationKind::Partition);
+        assert_eq!(relation(&schema, "part").kind, RelationKind::Table);
         assert_eq!(kind(&schema, "part"), Some(KeyKind::Integer));
         assert_eq!(kind(&schema, "part_1"), Some(KeyKind::Integer));
         assert_eq!(relation(&schema, "scratch").kind, RelationKind::Foreign);
@@ -373,6 +367,7 @@ mod tests {
             table: table.into(),
             on_delete,
             on_update,
+            columns: vec!["id".into()],
         };
         let expected = [cascade("book", true, false), cascade("prize", false, true)];
         assert_eq!(author.cascades, expected);
@@ -380,10 +375,13 @@ mod tests {
             on_insert: true,
             on_update: true,
             on_delete: false,
-            body: TriggerBody::Statements("SELECT now()".into()),
+            body: TriggerBody::Statements(
+                "\n               BEGIN NEW.updated = now(); RETURN NEW; END ".into(),
+            ),
         };
         assert_eq!(author.triggers, [touch]);
-        assert_eq!(relation(&schema, "book").triggers, [unknown_trigger(true, false, false)]);
+        let [renumber] = relation(&schema, "book").triggers.as_slice() else { panic!() };
+        assert!(renumber.on_insert && !renumber.on_update && !renumber.on_delete);
         assert_eq!(relation(&schema, "prize").triggers, [unknown_trigger(false, false, true)]);
         assert_eq!(relation(&schema, "sly").triggers, [unknown_trigger(true, true, false)]);
         let volatility = |name: &str| schema.functions[name].volatility;

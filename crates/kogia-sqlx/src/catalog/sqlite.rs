@@ -45,9 +45,9 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Er
             _ => index.other_unique = true,
         }
     }
-    for (table, columns) in keys {
-        let Some(relation) = tables.get(&table) else { continue };
-        let index = indexes.get(&table);
+    for (table, columns) in &keys {
+        let Some(relation) = tables.get(table) else { continue };
+        let index = indexes.get(table);
         relation.other_unique = index.is_some_and(|index| index.other_unique);
         let [column] = columns.as_slice() else { continue };
         let collation = index.and_then(|index| index.key_collation.as_deref());
@@ -69,14 +69,25 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Er
     for row in sqlx::query(REFERENCES).fetch_all(&mut *connection).await? {
         let text = |index| row.try_get::<String, _>(index);
         let (table, referenced, on_update, on_delete) = (text(0)?, text(1)?, text(2)?, text(3)?);
+        let column: Option<String> = row.try_get(4)?;
+        // A later column of the key that the row before began.
+        let continues = row.try_get::<i64, _>(5)? > 0;
+        let is_plain = row.try_get::<Option<i64>, _>(6)? == Some(0);
         let acts = |action: &str| !matches!(action, "NO ACTION" | "RESTRICT");
-        let cascade = Cascade {
-            table: folded(&table),
-            on_delete: acts(&on_delete),
-            on_update: acts(&on_update),
+        let (on_delete, on_update) = (acts(&on_delete), acts(&on_update));
+        let Some(relation) = tables.get(&referenced).filter(|_| on_delete || on_update) else {
+            continue;
         };
-        if let Some(relation) = tables.get(&referenced).filter(|_| cascade.on_delete || cascade.on_update) {
-            relation.cascades.push(cascade);
+        if !continues {
+            let (table, columns) = (folded(&table), Vec::new());
+            relation.cascades.push(Cascade { table, on_delete, on_update, columns });
+        }
+        let Some(cascade) = relation.cascades.last_mut() else { continue };
+        match column {
+            Some(column) if is_plain && cascade.columns.len() == usize::from(continues) => {
+                cascade.columns.push(folded(&column));
+            }
+            _ => cascade.columns.clear(),
         }
     }
     schema.relations = tables.finish();
@@ -100,10 +111,14 @@ const INDEXES: &str = "\
      WHERE s.type = 'table' AND s.rootpage > 0 AND i.\"unique\" = 1 AND c.seqno = 0 AND c.key = 1 \
      ORDER BY s.name, i.name";
 
+/// A reference without columns is one to the primary key, whose columns it does not name; it
+/// counts as one to columns that are not known.
 const REFERENCES: &str = "\
-    SELECT DISTINCT s.name, f.\"table\", f.on_update, f.on_delete \
+    SELECT s.name, f.\"table\", f.on_update, f.on_delete, f.\"to\", f.seq, \
+           (SELECT c.hidden FROM pragma_table_xinfo(f.\"table\") AS c \
+             WHERE c.name = f.\"to\" COLLATE NOCASE) \
       FROM main.sqlite_schema AS s, pragma_foreign_key_list(s.name) AS f \
-     WHERE s.type = 'table' AND s.rootpage > 0 ORDER BY 1, 2, 3, 4";
+     WHERE s.type = 'table' AND s.rootpage > 0 ORDER BY s.name, f.id, f.seq";
 
 struct Column {
     name: String,
@@ -146,7 +161,7 @@ impl Tables {
 
 /// The query of `CREATE VIEW name (columns) AS query`.
 fn view_query(sql: &str) -> Option<Box<str>> {
-    let tokens = Tokens::new(sql, Dialect::Sqlite)?;
+    let tokens = Tokens::new(sql)?;
     let mut depth = 0_u32;
     // The view's own name may be `as`; the word that counts is behind it.
     let view = (0..tokens.len()).find(|index| tokens.is_word(*index, "VIEW"))?;
@@ -168,7 +183,7 @@ fn trigger(sql: &str) -> Trigger {
 }
 
 fn parse_trigger(sql: &str) -> Option<Trigger> {
-    let tokens = Tokens::new(sql, Dialect::Sqlite)?;
+    let tokens = Tokens::new(sql)?;
     // A column may be called `begin`; what begins the body is followed by a statement.
     let starts = ["INSERT", "UPDATE", "DELETE", "SELECT", "REPLACE", "WITH"];
     let begin = (1..tokens.len()).find(|&index| {
@@ -256,16 +271,20 @@ mod tests {
         let schema = catalog(
             "CREATE TABLE author (id INTEGER PRIMARY KEY);
              CREATE TABLE Book (id INTEGER PRIMARY KEY, author REFERENCES AUTHOR ON DELETE CASCADE);
-             CREATE TABLE prize (author REFERENCES author ON UPDATE SET NULL);
+             CREATE TABLE prize (author REFERENCES author (Id) ON UPDATE SET NULL);
              CREATE TABLE note (author REFERENCES author ON DELETE RESTRICT);",
         )
         .await;
-        let cascade = |table: &str, on_delete, on_update| Cascade {
+        let cascade = |table: &str, on_delete, on_update, columns: &[&str]| Cascade {
             table: table.into(),
             on_delete,
             on_update,
+            columns: columns.iter().map(|column| (*column).into()).collect(),
         };
-        let expected = [cascade("book", true, false), cascade("prize", false, true)];
+        let expected = [
+            cascade("book", true, false, &[]),
+            cascade("prize", false, true, &["id"]),
+        ];
         assert_eq!(relation(&schema, "author").cascades, expected);
     }
 

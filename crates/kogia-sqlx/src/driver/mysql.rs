@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use kogia::core::{DatabaseId, Dialect, Isolation, Schema};
 use kogia::{Backend, DatabaseConfig};
 use sqlx::mysql::{MySql, MySqlArguments, MySqlConnection};
-use sqlx::{Error, Row};
+use sqlx::Error;
 
 use super::{Identity, Sealed, forward_to_connection};
 use crate::arguments::{self, Bound};

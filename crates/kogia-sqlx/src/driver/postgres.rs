@@ -40,7 +40,8 @@ impl Sealed for Postgres {
 
 /// The timeline of a primary is that of the log it writes; the last checkpoint may lag behind a
 /// promotion. The settings are those which the documentation lists as defaults of client
-/// connections and of compatibility, and those that applications make up for themselves.
+/// connections and of compatibility. Those that applications make up for themselves are not
+/// listed; only functions and policies read them, and what does is not cached.
 const IDENTIFY: &str = r"
 SELECT (SELECT system_identifier FROM pg_control_system())::text AS system,
        CASE WHEN pg_is_in_recovery()
@@ -65,9 +66,8 @@ WITH kogia AS MATERIALIZED (
      WHERE (category = 'Client Connection Defaults / Statement Behavior'
          OR category = 'Client Connection Defaults / Locale and Formatting'
          OR category LIKE 'Version and Platform Compatibility / %'
-         OR category = 'Customized Options'
          OR name = 'server_version_num')
-       AND name !~ '(timeout|vacuum|tablespace|^transaction_|^plpgsql\.|pending_list_limit)'
+       AND name !~ '(timeout|vacuum|tablespace|transaction_|pending_list_limit|min_messages|^check_|default_to|default_table)'
 )";
 
 async fn identify(connection: &mut PgConnection) -> Result<Identity, Error> {
@@ -173,7 +173,6 @@ mod tests {
             ("SET search_path = pg_temp", "RESET search_path"),
             ("SET TIME ZONE 'Asia/Tokyo'", "RESET TIME ZONE"),
             ("SET DateStyle = 'German'", "RESET DateStyle"),
-            ("SET app.tenant = '7'", "SET app.tenant = ''"),
             ("SET ROLE pg_monitor", "RESET ROLE"),
             ("SET lc_monetary = 'POSIX'", "RESET lc_monetary"),
             ("SET array_nulls = off", "RESET array_nulls"),

@@ -816,9 +816,9 @@ fn the_catalog_decides_about_own_functions() {
                 "SELECT a OPERATOR(public.+) b FROM book",
                 "UnknownFunction(\"operator public.+\")",
             ),
-            ("SELECT a %> b FROM book", "UnknownFunction"),
-            ("SELECT a <=> b FROM book", "UnknownFunction"),
-            ("SELECT x FROM book ORDER BY x USING @@@", "UnknownFunction"),
+            ("SELECT a %=> b FROM book", "UnknownFunction"),
+            ("SELECT a <==> b FROM book", "UnknownFunction"),
+            ("SELECT x FROM book ORDER BY x USING %=>", "UnknownFunction"),
         ],
     );
     assert_reads(
