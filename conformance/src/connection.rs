@@ -47,6 +47,9 @@ pub trait Server: sqlx::Database {
     fn open(url: &str, locks: Locks)
     -> impl Future<Output = Result<Self::Connection, sqlx::Error>>;
 
+    /// What a connection is told when it was opened.
+    fn greeting(locks: Locks) -> &'static str;
+
     /// The parameters as sqlx takes them.
     fn arguments(parameters: &[Param]) -> Self::Arguments;
 
@@ -127,16 +130,21 @@ macro_rules! server {
                 };
                 match rows {
                     Ok(rows) => Ok(rows.iter().map(Self::row).collect()),
-                    Err(sqlx::Error::Database(error)) => Err(error.message().to_owned()),
-                    Err(error) => Err(error.to_string()),
+                    Err(error) => Err(message(error)),
                 }
             }
 
             async fn open(url: &str, locks: Locks) -> Result<$connection, sqlx::Error> {
                 let mut connection = <$connection>::connect(url).await?;
-                let sql = if locks == Locks::Fail { $fail } else { $wait };
-                connection.execute(sqlx::raw_sql(sql)).await?;
+                connection.execute(sqlx::raw_sql(Self::greeting(locks))).await?;
                 Ok(connection)
+            }
+
+            fn greeting(locks: Locks) -> &'static str {
+                match locks {
+                    Locks::Fail => $fail,
+                    Locks::Wait => $wait,
+                }
             }
 
             fn arguments(parameters: &[Param]) -> $arguments {
@@ -172,6 +180,14 @@ macro_rules! server {
             }
         }
     };
+}
+
+/// What an error says, without what only the driver adds.
+pub(crate) fn message(error: sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        error => error.to_string(),
+    }
 }
 
 server!(

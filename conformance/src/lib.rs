@@ -21,3 +21,4 @@ pub mod sqlite;
 pub mod step;
 mod stopgap;
 pub mod value;
+pub mod wrapped;
