@@ -120,6 +120,8 @@ pub enum SessionBypass {
     TransactionFailed,
     /// It is not known whether its transaction is still open.
     Doubtful,
+    /// Its transaction has changed the schema, which the catalog does not show yet.
+    SchemaChanged,
     /// A temporary table of the session shadows a table of the query.
     TemporaryTable,
     /// The session moved to another database.
@@ -135,6 +137,7 @@ impl fmt::Display for SessionBypass {
                 "something was committed since the snapshot of the transaction began"
             }
             SessionBypass::TransactionFailed => "the transaction has failed",
+            SessionBypass::SchemaChanged => "the transaction has changed the schema",
             SessionBypass::Doubtful => "it is not known whether the transaction is still open",
             SessionBypass::TemporaryTable => "a temporary table of the session has this name",
             SessionBypass::OtherDatabase => "the session moved to another database",
@@ -332,6 +335,10 @@ impl SessionState {
         }
         if transaction.isolation == Isolation::ReadUncommitted {
             return Access::Bypass(SessionBypass::ReadUncommitted);
+        }
+        if transaction.dirty.contains(self.config.database.schema_epoch) {
+            // What the names stand for now, no catalog says before the commit.
+            return Access::Bypass(SessionBypass::SchemaChanged);
         }
         if transaction.dirty.intersects(tags) {
             return Access::Private;
