@@ -234,6 +234,7 @@ impl From<Ended> for Outcome {
 pub(crate) fn fresh_session(vocabulary: &Vocabulary, isolation: Isolation) -> SessionState {
     SessionState::new(Arc::new(SessionConfig {
         dialect: kogia_core::Dialect::Postgres,
+        id: kogia_core::DatabaseId::new("model"),
         database: vocabulary.database,
         isolation,
         autocommit: true,

@@ -336,7 +336,10 @@ impl SessionState {
         if transaction.isolation == Isolation::ReadUncommitted {
             return Access::Bypass(SessionBypass::ReadUncommitted);
         }
-        if transaction.dirty.contains(self.config.database.schema_epoch) {
+        if transaction
+            .dirty
+            .contains(self.config.database.schema_epoch)
+        {
             // What the names stand for now, no catalog says before the commit.
             return Access::Bypass(SessionBypass::SchemaChanged);
         }

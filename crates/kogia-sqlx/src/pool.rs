@@ -53,15 +53,25 @@ impl<DB: Driver> CachedPool<DB> {
         // Hashing the program takes some milliseconds, better now than at the first query.
         let program = tokio::task::spawn_blocking(shape::program);
         let runtime = Handle::current();
-        let resolver = PoolResolver { pool: pool.clone(), runtime: runtime.clone() };
+        let resolver = PoolResolver {
+            pool: pool.clone(),
+            runtime: runtime.clone(),
+        };
         let connections = Connections::new(cache.clone(), Arc::new(resolver));
         let mut connection = pool.acquire().await?;
         let known = connections.know(&mut *connection).await?;
         let database = ArcSwap::from_pointee(known.database.clone());
         let reloading = tokio::sync::Mutex::new(());
         let (started, looked_at) = (Instant::now(), AtomicU64::new(0));
-        let shared =
-            Shared { pool, connections, database, reloading, runtime, started, looked_at };
+        let shared = Shared {
+            pool,
+            connections,
+            database,
+            reloading,
+            runtime,
+            started,
+            looked_at,
+        };
         let pool = CachedPool(Arc::new(shared));
         pool.load_catalog(&known.database, &mut *connection).await?;
         program.await.map_err(|error| Error::Io(error.into()))?;
@@ -97,7 +107,10 @@ impl<DB: Driver> CachedPool<DB> {
     {
         let mut connection = self.acquire().await?;
         let run = async |connection: &mut DB::Connection| {
-            migrator.run_direct(None, connection, false).await.map_err(|error| Error::Migrate(Box::new(error)))
+            migrator
+                .run_direct(None, connection, false)
+                .await
+                .map_err(|error| Error::Migrate(Box::new(error)))
         };
         connection.with_unseen(run).await?;
         drop(connection);
@@ -128,7 +141,9 @@ impl<DB: Driver> CachedPool<DB> {
     }
 
     pub(crate) fn runtime(&self) -> Option<Handle> {
-        Handle::try_current().ok().or_else(|| Some(self.0.runtime.clone()))
+        Handle::try_current()
+            .ok()
+            .or_else(|| Some(self.0.runtime.clone()))
     }
 
     pub(crate) async fn wrap(
@@ -158,7 +173,9 @@ impl<DB: Driver> CachedPool<DB> {
         let last = self.0.looked_at.load(Ordering::Relaxed);
         let due = now.saturating_sub(last) >= LOOK_EVERY.as_millis() as u64;
         let claim = |next| {
-            self.0.looked_at.compare_exchange(last, next, Ordering::Relaxed, Ordering::Relaxed)
+            self.0
+                .looked_at
+                .compare_exchange(last, next, Ordering::Relaxed, Ordering::Relaxed)
         };
         if !due || claim(now).is_err() {
             return;
@@ -189,7 +206,9 @@ impl<DB: Driver> CachedPool<DB> {
         if !database.is_catalog_outdated() {
             return;
         }
-        let Some(mut connection) = self.0.pool.try_acquire() else { return };
+        let Some(mut connection) = self.0.pool.try_acquire() else {
+            return;
+        };
         let loaded = async {
             let known = self.know(&mut connection).await?;
             self.load_catalog(&known.database, &mut *connection).await
@@ -232,7 +251,9 @@ impl<DB: Driver> Clone for CachedPool<DB> {
 
 impl<DB: Driver> fmt::Debug for CachedPool<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CachedPool").field("database", &self.database()).finish_non_exhaustive()
+        f.debug_struct("CachedPool")
+            .field("database", &self.database())
+            .finish_non_exhaustive()
     }
 }
 
@@ -263,7 +284,10 @@ impl<'p, DB: Driver> Executor<'p> for &'_ CachedPool<DB> {
         })
     }
 
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
     where
         E: 'q + Execute<'q, DB>,
     {
