@@ -43,6 +43,9 @@ impl Prepared {
         let Rewrite {
             tokens, into_file, ..
         } = rewrite;
+        if open_joins(&tokens) > RECURSION {
+            return Err(LexError("joins without conditions follow one another"));
+        }
         Ok(Prepared {
             tokens,
             loose_operators,
@@ -69,7 +72,8 @@ impl Prepared {
                 _ => operators += 1,
             }
         }
-        (256 << 10) + operators.min(LONGEST_TEXT / 8) * 512 + deepest.min(RECURSION) * (32 << 10)
+        let recursion = deepest.min(RECURSION) + open_joins(&self.tokens);
+        (256 << 10) + operators.min(LONGEST_TEXT / 8) * 512 + recursion * (32 << 10)
     }
 
     /// The statements of the text, each by its tokens.
@@ -92,6 +96,40 @@ impl Prepared {
         }
         statements
     }
+}
+
+/// How many joins wait for their conditions at once.
+///
+/// The parser nests `a JOIN b JOIN c ON … ON …` to the right without regard to its limit.
+fn open_joins(tokens: &[Token]) -> usize {
+    // A condition belongs to a join within the same parentheses.
+    let (mut outer, mut level) = (Vec::new(), 0_usize);
+    let (mut open, mut most) = (0_usize, 0_usize);
+    for token in tokens {
+        match token {
+            Token::LParen => outer.push(std::mem::take(&mut level)),
+            Token::RParen => {
+                if let Some(before) = outer.pop() {
+                    open -= level;
+                    level = before;
+                }
+            }
+            Token::Word(word) => match word.keyword {
+                Keyword::JOIN | Keyword::STRAIGHT_JOIN => {
+                    level += 1;
+                    open += 1;
+                    most = most.max(open);
+                }
+                Keyword::ON | Keyword::USING if level > 0 => {
+                    level -= 1;
+                    open -= 1;
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    most
 }
 
 /// The tokens of a text, rewritten for the parser. `None` if it cannot be read.
