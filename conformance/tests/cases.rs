@@ -5,7 +5,7 @@ use std::path::Path;
 use kogia::Cache;
 use kogia::core::Dialect;
 use kogia_conformance::case::{Case, parse};
-use kogia_conformance::sqlite::Lab;
+use kogia_conformance::sqlite::{Lab, Through};
 
 /// The cases of all files that are for a dialect.
 fn cases(dialect: Dialect) -> Vec<Case> {
@@ -26,9 +26,9 @@ fn cases(dialect: Dialect) -> Vec<Case> {
     cases
 }
 
-#[test]
-fn sqlite_through_the_engine() {
-    let lab = Lab::new(Cache::builder(), None).unwrap();
+/// Runs all cases and says of each that fails why.
+fn run(through: Through) {
+    let lab = Lab::new(Cache::builder(), through).unwrap();
     let cases = cases(Dialect::Sqlite);
     let mut failures = Vec::new();
     for case in &cases {
@@ -38,6 +38,16 @@ fn sqlite_through_the_engine() {
             failures.push(format!("== {}\n{step}\n{difference}\n", case.title));
         }
     }
-    println!("{} cases", cases.len());
+    assert!(cases.len() > 90, "the cases are not there");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn sqlite_through_the_engine() {
+    run(Through::Engine(None));
+}
+
+#[test]
+fn sqlite_through_kogia_sqlx() {
+    run(Through::Connections);
 }

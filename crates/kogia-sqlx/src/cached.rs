@@ -86,7 +86,7 @@ impl<'q, DB, O, A> TypedQuery<DB> for QueryAs<'q, DB, O, A>
 where
     DB: Driver,
     A: 'q + IntoArguments<DB>,
-    O: Send + Unpin + for<'r> FromRow<'r, DB::Row>,
+    O: Send + Unpin + for<'r> FromRow<'r, DB::Row> + 'static,
 {
     type Output = O;
 
@@ -97,7 +97,7 @@ impl<'q, DB, O, A> TypedQuery<DB> for QueryScalar<'q, DB, O, A>
 where
     DB: Driver,
     A: 'q + IntoArguments<DB>,
-    O: Send + Unpin + Type<DB> + for<'r> Decode<'r, DB>,
+    O: Send + Unpin + Type<DB> + for<'r> Decode<'r, DB> + 'static,
     (O,): Send + Unpin + for<'r> FromRow<'r, DB::Row>,
 {
     type Output = O;
@@ -109,7 +109,7 @@ impl<'q, DB, F, O, A> TypedQuery<DB> for Map<'q, DB, F, A>
 where
     DB: Driver,
     F: FnMut(DB::Row) -> Result<O, Error> + Send,
-    O: Send + Unpin,
+    O: Send + Unpin + 'static,
     A: 'q + Send + IntoArguments<DB>,
 {
     type Output = O;
@@ -273,17 +273,13 @@ where
     DB: Driver,
     T: Serialize + DeserializeOwned + Send + 'static,
 {
-    let mut run = pin!(run);
-    if let Poll::Ready(early) = run.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    let mut pending = pin!(run);
+    if let Poll::Ready(early) = pending.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         return early;
     }
-    let Some(mut call) = desk.call() else {
-        return Err(Error::Protocol("the query asked for nothing".to_owned()));
-    };
-    let mut call = match &mut call {
-        Ok(_) => call?,
-        Err(_) => return call.map(|_| Vec::new()),
-    };
+    let asked = desk.call();
+    let nothing = || Error::Protocol("the query asked for nothing".to_owned());
+    let mut call = asked.ok_or_else(nothing)??;
     let bound = match &mut call.arguments {
         Some(arguments) => DB::bound(arguments),
         None => Some(Bound::default()),
@@ -303,7 +299,7 @@ where
         let columns = rows.first().map(|row| row.columns().iter().map(column).collect());
         desk.deliver(rows);
         let columns = columns.unwrap_or_default();
-        Ok::<_, Failure>(Fetched { rows: run.await?, columns, storable })
+        Ok::<_, Failure>(Fetched { rows: pending.await?, columns, storable })
     };
     let answer = match on {
         On::Pool(pool) => {
@@ -313,18 +309,18 @@ where
                 let rows = collect(&mut connection, call, ask.rows).await?;
                 return Ok(finish(rows, false).await?.rows);
             }
-            let fetch = || async {
+            let run = || async {
                 let mut connection = pool.acquire().await?;
                 let live = connection.live().await?;
                 // Only a connection like those that the key speaks of may fill.
                 let same = live.session.database().config().id == database.config().id
                     && live.session.database().config().settings == database.config().settings;
                 let storable = same && live.primary;
-                let rows = fetch(&mut live.connection, call, ask.rows).await?;
+                let rows = fetch::<DB>(&mut *live.connection, call, ask.rows).await?;
                 drop(connection);
                 finish(rows, storable).await
             };
-            database.read(&query, fetch, encode).await
+            database.read(&query, run, encode).await
         }
         On::Connection(connection) => {
             if connection.pool().database().is_catalog_outdated() {
@@ -338,11 +334,11 @@ where
             let mut attended = Attended { live: connection.live().await?, over: false };
             let Live { connection, session, primary, .. } = &mut *attended.live;
             let storable = *primary;
-            let fetch = || async {
-                let rows = fetch(connection, call, ask.rows).await?;
+            let run = || async {
+                let rows = fetch::<DB>(&mut **connection, call, ask.rows).await?;
                 finish(rows, storable).await
             };
-            let answer = session.read(&query, fetch, encode).await;
+            let answer = session.read(&query, run, encode).await;
             attended.over = true;
             answer
         }

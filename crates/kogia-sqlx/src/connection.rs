@@ -188,7 +188,7 @@ pub(crate) struct Flight<'a, DB: Driver> {
 
 impl<DB: Driver> Flight<'_, DB> {
     pub(crate) fn connection(&mut self) -> &mut DB::Connection {
-        &mut self.live.connection
+        &mut *self.live.connection
     }
 
     fn writes(&self) -> bool {
@@ -197,7 +197,7 @@ impl<DB: Driver> Flight<'_, DB> {
 
     fn send(&mut self) -> BoxStream<'_, Result<Step<DB>, Error>> {
         match self.call.take() {
-            Some((call, _)) => DB::fetch_many(&mut self.live.connection, call),
+            Some((call, _)) => DB::fetch_many(&mut *self.live.connection, call),
             None => futures::stream::empty().boxed(),
         }
     }
@@ -283,7 +283,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut CachedConnection<DB> {
         'c: 'e,
     {
         Box::pin(async move {
-            DB::prepare(&mut self.live().await?.connection, sql, parameters).await
+            DB::prepare(&mut *self.live().await?.connection, sql, parameters).await
         })
     }
 
@@ -291,6 +291,6 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut CachedConnection<DB> {
     where
         'c: 'e,
     {
-        Box::pin(async move { DB::describe(&mut self.live().await?.connection, sql).await })
+        Box::pin(async move { DB::describe(&mut *self.live().await?.connection, sql).await })
     }
 }

@@ -97,7 +97,7 @@ impl<DB: Driver> Drop for CachedTransaction<'_, DB> {
         let Some(live) = self.connection.live_now() else { return };
         let sql = rollback(DB::TransactionManager::get_transaction_depth(&live.connection));
         // sqlx sends it before whatever comes next on this connection.
-        DB::TransactionManager::start_rollback(&mut live.connection);
+        DB::TransactionManager::start_rollback(&mut *live.connection);
         if let Ok(running) = live.session.before(&sql, &[]) {
             live.session.after(running, Outcome::Done);
         }

@@ -39,11 +39,6 @@ impl Encoder {
         self.output.names()
     }
 
-    /// How many bytes the rows take so far.
-    pub(crate) fn len(&self) -> usize {
-        self.output.bytes().len()
-    }
-
     /// How many rows were added.
     pub(crate) fn rows(&self) -> u64 {
         self.rows

@@ -108,11 +108,6 @@ impl<DB: Database> Call<DB> {
         let persistent = query.persistent();
         Ok(Call { arguments, persistent, sql: query.sql() })
     }
-
-    /// A text without arguments, which is not prepared.
-    pub(crate) fn text(sql: &'static str) -> Self {
-        Call { sql: SqlStr::from_static(sql), arguments: None, persistent: false }
-    }
 }
 
 impl<DB: Database> Execute<'_, DB> for Call<DB> {
@@ -137,6 +132,7 @@ impl<DB: Database> Execute<'_, DB> for Call<DB> {
 /// because sqlx implements `Executor` for each connection type separately.
 macro_rules! forward_to_connection {
     () => {
+        #[allow(private_interfaces)]
         fn fetch_many<'e>(
             connection: &'e mut Self::Connection,
             call: $crate::driver::Call<Self>,
