@@ -127,6 +127,7 @@ fn catalog(dialect: Dialect) -> Schema {
         table: "review".into(),
         on_delete: true,
         on_update: true,
+        columns: vec!["id".into()],
     };
     let log = "INSERT INTO log (book) VALUES (NEW.id); UPDATE author SET books = books + 1";
     Schema {
