@@ -44,7 +44,11 @@ pub trait Server: sqlx::Database {
     ) -> impl Future<Output = Answer>;
 
     /// Opens a connection.
-    fn open(url: &str) -> impl Future<Output = Result<Self::Connection, sqlx::Error>>;
+    fn open(url: &str, locks: Locks)
+    -> impl Future<Output = Result<Self::Connection, sqlx::Error>>;
+
+    /// What a connection is told when it was opened.
+    fn greeting(locks: Locks) -> &'static str;
 
     /// The parameters as sqlx takes them.
     fn arguments(parameters: &[Param]) -> Self::Arguments;
@@ -53,13 +57,22 @@ pub trait Server: sqlx::Database {
     fn row(row: &Self::Row) -> Row;
 }
 
+/// What a statement does that meets a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locks {
+    /// It fails, because sessions take turns on one thread: it would wait for ever.
+    Fail,
+    /// It waits.
+    Wait,
+}
+
 /// A connection without a cache: the oracle.
 pub struct Bare<S: Server>(S::Connection);
 
 impl<S: Server> Bare<S> {
     /// Opens a connection.
-    pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
-        Ok(Bare(S::open(url).await?))
+    pub async fn open(url: &str, locks: Locks) -> Result<Self, sqlx::Error> {
+        Ok(Bare(S::open(url, locks).await?))
     }
 
     /// Runs a text that may hold several statements.
@@ -98,7 +111,7 @@ impl<S: Server> Connection for Bare<S> {
 }
 
 macro_rules! server {
-    ($database:ty, $connection:ty, $arguments:ty, $row:ty, $open:expr) => {
+    ($database:ty, $connection:ty, $arguments:ty, $row:ty, $fail:expr, $wait:expr) => {
         impl Server for $database {
             async fn fetch(
                 connection: &mut $connection,
@@ -117,17 +130,21 @@ macro_rules! server {
                 };
                 match rows {
                     Ok(rows) => Ok(rows.iter().map(Self::row).collect()),
-                    Err(sqlx::Error::Database(error)) => Err(error.message().to_owned()),
-                    Err(error) => Err(error.to_string()),
+                    Err(error) => Err(message(error)),
                 }
             }
 
-            async fn open(url: &str) -> Result<$connection, sqlx::Error> {
+            async fn open(url: &str, locks: Locks) -> Result<$connection, sqlx::Error> {
                 let mut connection = <$connection>::connect(url).await?;
-                for sql in $open {
-                    connection.execute(*sql).await?;
-                }
+                connection.execute(sqlx::raw_sql(Self::greeting(locks))).await?;
                 Ok(connection)
+            }
+
+            fn greeting(locks: Locks) -> &'static str {
+                match locks {
+                    Locks::Fail => $fail,
+                    Locks::Wait => $wait,
+                }
             }
 
             fn arguments(parameters: &[Param]) -> $arguments {
@@ -165,25 +182,35 @@ macro_rules! server {
     };
 }
 
+/// What an error says, without what only the driver adds.
+pub(crate) fn message(error: sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        error => error.to_string(),
+    }
+}
+
 server!(
     sqlx::Sqlite,
     sqlx::SqliteConnection,
     sqlx::sqlite::SqliteArguments,
     sqlx::sqlite::SqliteRow,
-    // Sessions take turns on one thread: waiting for a lock would be for ever.
-    &["PRAGMA busy_timeout = 0", "PRAGMA synchronous = OFF"]
+    "PRAGMA busy_timeout = 0; PRAGMA synchronous = OFF",
+    "PRAGMA busy_timeout = 10000; PRAGMA synchronous = OFF"
 );
 server!(
     sqlx::Postgres,
     sqlx::PgConnection,
     sqlx::postgres::PgArguments,
     sqlx::postgres::PgRow,
-    &["SET lock_timeout = '100ms'"]
+    "SET lock_timeout = '100ms'",
+    "SET lock_timeout = '10s'"
 );
 server!(
     sqlx::MySql,
     sqlx::MySqlConnection,
     sqlx::mysql::MySqlArguments,
     sqlx::mysql::MySqlRow,
-    &["SET innodb_lock_wait_timeout = 1"]
+    "SET innodb_lock_wait_timeout = 1",
+    "SET innodb_lock_wait_timeout = 10"
 );

@@ -11,10 +11,9 @@ use kogia::{CacheBuilder, ReadOutcome};
 use crate::case::Case;
 use crate::front::outcome_kind;
 use crate::generate::{Recipe, generate};
-use crate::mutant::Mutant;
 use crate::run::{Difference, Outcomes};
 use crate::shrink::shrink;
-use crate::sqlite::Lab;
+use crate::sqlite::{Lab, Through};
 use crate::step::Expect;
 
 /// A search for a wrong answer.
@@ -23,8 +22,8 @@ pub struct Search<'a> {
     pub seeds: Range<u64>,
     /// Makes the cache of each thread.
     pub cache: &'a (dyn Fn() -> CacheBuilder + Sync),
-    /// A mutant, which ought to be found.
-    pub mutant: Option<Mutant>,
+    /// What the cases go through; a mutant ought to be found.
+    pub through: Through,
     /// Whether a case that fails is made small.
     pub shrinks: bool,
 }
@@ -85,8 +84,12 @@ impl Search<'_> {
         found: &Mutex<Option<Box<Found>>>,
         statistics: &Mutex<Statistics>,
     ) {
-        let lab = Lab::new((self.cache)(), self.mutant).expect("a temporary folder can be made");
-        let recipe = Recipe { focus: self.mutant };
+        let lab = Lab::new((self.cache)(), self.through).expect("a temporary folder can be made");
+        let recipe = match self.through {
+            Through::Engine(focus) => Recipe { focus, ..Recipe::default() },
+            Through::Connections => Recipe::default(),
+            Through::Pool => Recipe { first_is_pool: true, ..Recipe::default() },
+        };
         let mut own = Statistics::default();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);

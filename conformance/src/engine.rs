@@ -8,7 +8,7 @@ use kogia::core::{Outcome, Parameter};
 use kogia::{Backend, Cache, Database, DatabaseConfig, Query, QueryOptions, WriteError};
 use tokio::sync::Mutex;
 
-use crate::connection::{Bare, Connection, Server};
+use crate::connection::{Bare, Connection, Locks, Server};
 use crate::front::{FrontEnd, Recorder};
 use crate::mutant::Mutant;
 use crate::step::Statement;
@@ -22,6 +22,36 @@ pub trait Catalog: Server {
     ) -> impl Future<Output = Result<kogia::core::Schema, sqlx::Error>>;
 }
 
+/// How an engine is driven.
+#[derive(Default)]
+pub struct Drive {
+    /// What it does wrong.
+    pub mutant: Option<Mutant>,
+    /// What statements do that meet a lock.
+    pub locks: Option<Locks>,
+    /// Called on the way, with the text of the statement.
+    pub passing: Option<Box<dyn Fn(Point, &str)>>,
+}
+
+/// A point on the way of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Point {
+    /// Nothing is marked yet.
+    BeforeMark,
+    /// What the statement commits is marked, and it is not sent yet.
+    Marked,
+    /// It was sent, and its outcome is known.
+    Executed,
+    /// The marks are cleared.
+    Cleared,
+    /// A query is about to be sent.
+    BeforeQuery,
+    /// The result of a query is there and not stored yet.
+    BeforeFill,
+    /// The result is stored.
+    Filled,
+}
+
 /// The engine beside connections of sqlx.
 pub struct Engine<S: Server> {
     shared: Rc<Shared<S>>,
@@ -32,6 +62,8 @@ struct Shared<S: Server> {
     url: String,
     recorder: Recorder,
     mutant: Option<Mutant>,
+    locks: Locks,
+    passing: Option<Box<dyn Fn(Point, &str)>>,
     /// The connection that loads the catalog.
     catalog: Mutex<Bare<S>>,
 }
@@ -43,15 +75,18 @@ impl<S: Catalog> Engine<S> {
         config: DatabaseConfig,
         url: &str,
         recorder: &Recorder,
-        mutant: Option<Mutant>,
+        drive: Drive,
     ) -> Result<Self, sqlx::Error> {
+        let locks = drive.locks.unwrap_or(Locks::Fail);
         Ok(Engine {
             shared: Rc::new(Shared {
                 database: cache.database(config),
                 url: url.to_owned(),
                 recorder: recorder.clone(),
-                mutant,
-                catalog: Mutex::new(Bare::open(url).await?),
+                mutant: drive.mutant,
+                locks,
+                passing: drive.passing,
+                catalog: Mutex::new(Bare::open(url, locks).await?),
             }),
         })
     }
@@ -65,7 +100,7 @@ impl<S: Catalog> FrontEnd for Engine<S> {
         reason = "a test cannot go on without its database"
     )]
     async fn connect(&self) -> EngineSession<S> {
-        let connection = Bare::open(&self.shared.url).await;
+        let connection = Bare::open(&self.shared.url, self.shared.locks).await;
         EngineSession {
             session: self.shared.database.session(Backend::Process),
             connection: connection.expect("the database can be opened again"),
@@ -95,6 +130,12 @@ impl<S: Catalog> Shared<S> {
                 mutant.distort(&mut schema);
             }
             reload.finish(schema);
+        }
+    }
+
+    fn pass(&self, point: Point, statement: &Statement) {
+        if let Some(passing) = &self.passing {
+            passing(point, &statement.sql);
         }
     }
 
@@ -135,7 +176,9 @@ impl<S: Catalog> Connection for EngineSession<S> {
             options: &QueryOptions::default(),
         };
         let least = usize::from(self.shared.is(Mutant::GapNeedsNoInserts));
+        let shared = &self.shared;
         let encode = |rows: &Vec<Row>| {
+            shared.pass(Point::BeforeFill, query);
             Some(kogia::Encoded {
                 value: rmp_serde::to_vec(rows).ok()?.into(),
                 rows: rows.len().max(least) as u64,
@@ -156,6 +199,7 @@ impl<S: Catalog> Connection for EngineSession<S> {
             if let Some(answer) = early {
                 return answer.map_err(Failure);
             }
+            shared.pass(Point::BeforeQuery, query);
             let answer = connection.fetch(query, true).await;
             if let Some(meanwhile) = meanwhile.take() {
                 meanwhile().await;
@@ -168,7 +212,10 @@ impl<S: Catalog> Connection for EngineSession<S> {
             meanwhile().await;
         }
         match answer {
-            Ok(kogia::Answer::Fresh(rows)) => Ok(rows),
+            Ok(kogia::Answer::Fresh(rows)) => {
+                shared.pass(Point::Filled, query);
+                Ok(rows)
+            }
             Ok(kogia::Answer::Cached(value)) => {
                 rmp_serde::from_slice(&value).map_err(|error| format!("a stored value: {error}"))
             }
@@ -185,6 +232,7 @@ impl<S: Catalog> Connection for EngineSession<S> {
         let told = self.told(statement);
         let parameters: Vec<Parameter<'_>> =
             statement.parameters.iter().map(Param::untyped).collect();
+        self.shared.pass(Point::BeforeMark, statement);
         let running = match self.session.before(&told, &parameters) {
             Ok(running) => running,
             Err(error) => return Err(error.to_string()),
@@ -196,7 +244,9 @@ impl<S: Catalog> Connection for EngineSession<S> {
             self.connection.fetch(statement, false).await
         } else {
             meanwhile().await;
+            self.shared.pass(Point::Marked, statement);
             let answer = self.connection.fetch(statement, false).await;
+            self.shared.pass(Point::Executed, statement);
             let failed = answer.is_err();
             let outcome = if failed {
                 Outcome::Failed
@@ -206,6 +256,7 @@ impl<S: Catalog> Connection for EngineSession<S> {
             self.session.after(running, outcome);
             answer
         };
+        self.shared.pass(Point::Cleared, statement);
         self.announce();
         answer
     }

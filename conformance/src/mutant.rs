@@ -5,10 +5,11 @@
 //! without it; a mutant of the protocol is a front end that misuses the engine.
 
 use kogia_core::{KeyColumn, KeyKind, RelationKind, Schema};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One broken rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Mutant {
     /// `id = 1 OR v = 2` pins.
     OrPins,

@@ -1,5 +1,6 @@
 //! Pairs of SQLite databases for cases.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use kogia::core::{DatabaseId, Dialect};
@@ -8,36 +9,48 @@ use sqlx::Sqlite;
 use tempfile::TempDir;
 
 use crate::case::Case;
-use crate::connection::Bare;
-use crate::engine::Engine;
+use crate::connection::{Bare, Locks};
+use crate::engine::{Drive, Engine};
 use crate::front::{FrontEnd, Recorder};
 use crate::mutant::Mutant;
 use crate::run::{Difference, Outcomes, Wrong, run_steps};
+use crate::wrapped::Wrapped;
 
-/// Runs cases of SQLite through the engine, one after the other, with one cache for all.
+/// What cases go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Through {
+    /// The engine, driven by hand, perhaps wrongly.
+    Engine(Option<Mutant>),
+    /// kogia-sqlx, with a connection for each session.
+    Connections,
+    /// kogia-sqlx, where the first session uses the pool itself: it must have no transactions.
+    Pool,
+}
+
+/// Runs cases of SQLite, one after the other, with one cache for all.
 pub struct Lab {
     folder: TempDir,
     cache: Cache,
     recorder: Recorder,
-    mutant: Option<Mutant>,
+    through: Through,
     runtime: tokio::runtime::Runtime,
     /// How many cases have run: every one has databases of its own.
-    count: std::cell::Cell<u64>,
+    count: Cell<u64>,
 }
 
 impl Lab {
     /// A laboratory whose cache is built from this.
-    pub fn new(cache: CacheBuilder, mutant: Option<Mutant>) -> std::io::Result<Self> {
+    pub fn new(cache: CacheBuilder, through: Through) -> std::io::Result<Self> {
         let recorder = Recorder::default();
         Ok(Lab {
             folder: tempfile::tempdir()?,
             cache: recorder.attach(cache).build(),
             recorder,
-            mutant,
+            through,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?,
-            count: std::cell::Cell::new(0),
+            count: Cell::new(0),
         })
     }
 
@@ -45,14 +58,17 @@ impl Lab {
     pub fn run(&self, case: &Case, strict: bool) -> Result<Outcomes, Difference> {
         self.count.set(self.count.get() + 1);
         let path = |world: &str| {
-            self.folder
-                .path()
-                .join(format!("{world}{}", self.count.get()))
+            let name = format!("{world}{}", self.count.get());
+            self.folder.path().join(name)
         };
         let (bare, cached) = (path("bare"), path("cached"));
-        let result = self
-            .runtime
-            .block_on(self.run_on(case, strict, &bare, &cached));
+        let run = async {
+            for path in [&bare, &cached] {
+                prepare(path, case, strict).await.map_err(trouble)?;
+            }
+            self.compare(case, &bare, &cached).await
+        };
+        let result = self.runtime.block_on(run);
         for path in [bare, cached] {
             for suffix in ["", "-wal", "-shm"] {
                 let mut name = path.clone().into_os_string();
@@ -64,56 +80,82 @@ impl Lab {
         result
     }
 
-    async fn run_on(
+    async fn compare(
         &self,
         case: &Case,
-        strict: bool,
         bare: &Path,
         cached: &Path,
     ) -> Result<Outcomes, Difference> {
-        let trouble = |error: String| Difference {
-            step: case.steps.len(),
-            what: Wrong::Setup(error),
-            outcome: None,
-        };
-        for path in [bare, cached] {
-            let url = url(path);
-            let opened = Bare::<Sqlite>::open(&url).await;
-            let mut connection = opened.map_err(|error| trouble(error.to_string()))?;
-            let wal = ["PRAGMA journal_mode = WAL".to_owned()];
-            for sql in wal.iter().chain(&case.setup) {
-                let answer = connection.run(sql).await;
-                if let (true, Err(error)) = (strict, answer) {
-                    return Err(trouble(format!("{sql}: {error}")));
-                }
-            }
-            // What a connection does when it is dropped, it does later, and holds locks.
-            connection.close().await;
-        }
         let mut sessions = Vec::new();
         for _ in 0..case.sessions() {
-            let opened = Bare::<Sqlite>::open(&url(bare)).await;
+            let opened = Bare::<Sqlite>::open(&url(bare), Locks::Fail).await;
             sessions.push(opened.map_err(|error| trouble(error.to_string()))?);
         }
-        let id = DatabaseId::new(cached.to_string_lossy().into_owned());
-        let config = DatabaseConfig::new(id, Dialect::Sqlite);
-        let engine = Engine::<Sqlite>::new(
-            &self.cache,
-            config,
-            &url(cached),
-            &self.recorder,
-            self.mutant,
-        )
-        .await
-        .map_err(|error| trouble(error.to_string()))?;
-        let mut through = Vec::new();
-        for _ in 0..case.sessions() {
-            through.push(engine.connect().await);
+        let url = url(cached);
+        match self.through {
+            Through::Engine(mutant) => {
+                let id = DatabaseId::new(cached.to_string_lossy().into_owned());
+                let config = DatabaseConfig::new(id, Dialect::Sqlite);
+                let drive = Drive {
+                    mutant,
+                    ..Drive::default()
+                };
+                let engine = Engine::<Sqlite>::new(&self.cache, config, &url, &self.recorder, drive)
+                    .await
+                    .map_err(|error| trouble(error.to_string()))?;
+                run_through(case, &mut sessions, &engine).await
+            }
+            Through::Connections | Through::Pool => {
+                let pool_first = self.through == Through::Pool;
+                let recorder = &self.recorder;
+                let wrapped =
+                    Wrapped::<Sqlite>::new(&self.cache, &url, Locks::Fail, recorder, pool_first)
+                        .await
+                        .map_err(|error| trouble(error.to_string()))?;
+                let result = run_through(case, &mut sessions, &wrapped).await;
+                wrapped.close().await;
+                result
+            }
         }
-        run_steps(case, &mut sessions, &mut through, &engine).await
     }
 }
 
-fn url(path: &Path) -> String {
+async fn run_through<F: FrontEnd>(
+    case: &Case,
+    bare: &mut [Bare<Sqlite>],
+    front: &F,
+) -> Result<Outcomes, Difference> {
+    let mut through = Vec::new();
+    for _ in 0..case.sessions() {
+        through.push(front.connect().await);
+    }
+    run_steps(case, bare, &mut through, front).await
+}
+
+async fn prepare(path: &Path, case: &Case, strict: bool) -> Result<(), String> {
+    let opened = Bare::<Sqlite>::open(&url(path), Locks::Fail).await;
+    let mut connection = opened.map_err(|error| error.to_string())?;
+    let wal = ["PRAGMA journal_mode = WAL".to_owned()];
+    for sql in wal.iter().chain(&case.setup) {
+        let answer = connection.run(sql).await;
+        if let (true, Err(error)) = (strict, answer) {
+            return Err(format!("{sql}: {error}"));
+        }
+    }
+    // What a connection does when it is dropped, it does later, and holds locks.
+    connection.close().await;
+    Ok(())
+}
+
+fn trouble(error: String) -> Difference {
+    Difference {
+        step: usize::MAX,
+        what: Wrong::Setup(error),
+        outcome: None,
+    }
+}
+
+/// The URL of a database file, which is made if it is not there.
+pub fn url(path: &Path) -> String {
     format!("sqlite://{}?mode=rwc", path.display())
 }

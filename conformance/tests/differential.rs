@@ -2,9 +2,10 @@
 //!
 //! `KOGIA_CASES` is the number of cases, `KOGIA_SEED` the first seed.
 
-use kogia::Cache;
+use kogia::{Cache, CacheBuilder};
 use kogia_conformance::differential::{Search, Statistics};
 use kogia_conformance::mutant::Mutant;
+use kogia_conformance::sqlite::Through;
 
 /// A number from the environment.
 fn number(name: &str, default: u64) -> u64 {
@@ -17,12 +18,12 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 /// Looks for a wrong answer, and for a test that tests nothing.
-fn search(cache: &(dyn Fn() -> kogia::CacheBuilder + Sync), share: u64) -> Statistics {
+fn search(cache: &(dyn Fn() -> CacheBuilder + Sync), through: Through, share: u64) -> Statistics {
     let first = number("KOGIA_SEED", 1);
     let search = Search {
         seeds: first..first + number("KOGIA_CASES", 2000) / share,
         cache,
-        mutant: None,
+        through,
         shrinks: true,
     };
     println!("seeds {:?}", search.seeds);
@@ -37,7 +38,7 @@ fn search(cache: &(dyn Fn() -> kogia::CacheBuilder + Sync), share: u64) -> Stati
 
 #[test]
 fn the_memory_store_gives_no_wrong_answer() {
-    let statistics = search(&Cache::builder, 1);
+    let statistics = search(&Cache::builder, Through::Engine(None), 1);
     let (pinned, open) = (&statistics.kinds["pinned"], &statistics.kinds["not pinned"]);
     // A cache that always goes to the database would pass otherwise.
     assert!(pinned.again.ratio() > 0.6, "{statistics}");
@@ -50,13 +51,25 @@ fn the_memory_store_gives_no_wrong_answer() {
 }
 
 #[test]
+fn connections_of_kogia_sqlx_give_no_wrong_answer() {
+    let statistics = search(&Cache::builder, Through::Connections, 4);
+    assert!(statistics.kinds["pinned"].again.ratio() > 0.6, "{statistics}");
+}
+
+#[test]
+fn pools_of_kogia_sqlx_give_no_wrong_answer() {
+    let statistics = search(&Cache::builder, Through::Pool, 4);
+    assert!(statistics.kinds["pinned"].again.ratio() > 0.6, "{statistics}");
+}
+
+#[test]
 fn every_mutant_of_the_rules_is_caught() {
     let mut survivors = Vec::new();
     for mutant in Mutant::ALL {
         let search = Search {
             seeds: 1..number("KOGIA_MUTANT_CASES", 3000),
             cache: &Cache::builder,
-            mutant: Some(mutant),
+            through: Through::Engine(Some(mutant)),
             shrinks: std::env::var_os("KOGIA_SHOW_MUTANTS").is_some(),
         };
         match search.run() {
@@ -66,4 +79,21 @@ fn every_mutant_of_the_rules_is_caught() {
         }
     }
     assert!(survivors.is_empty(), "nobody notices {survivors:?}");
+}
+
+#[test]
+fn the_file_store_gives_no_wrong_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = std::sync::atomic::AtomicU64::new(0);
+    let cache = || {
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = folder.path().join(number.to_string());
+        let url = format!("file://{}?capacity=64MB", path.display());
+        Cache::builder().url(&url).unwrap()
+    };
+    let statistics = search(&cache, Through::Engine(None), 4);
+    assert!(
+        statistics.kinds["pinned"].again.ratio() > 0.6,
+        "{statistics}"
+    );
 }

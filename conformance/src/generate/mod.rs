@@ -21,16 +21,20 @@ use crate::value::Param;
 pub struct Recipe {
     /// A mutant to look for: statements that it mistakes come often.
     pub focus: Option<Mutant>,
+    /// Whether the first session may be on another connection with every statement, so that it
+    /// must have no transactions and no settings.
+    pub first_is_pool: bool,
 }
 
 /// The random case of a seed.
 pub fn generate(seed: u64, recipe: &Recipe) -> Case {
     let mut rng = StdRng::seed_from_u64(seed);
-    let schema = Schema::random(&mut rng);
+    let schema = Schema::random(&mut rng, recipe.focus);
     let mut generator = Generator {
         schema,
         rng,
         focus: recipe.focus,
+        first_is_pool: recipe.first_is_pool,
         sessions: Vec::new(),
         pool: Vec::new(),
         steps: Vec::new(),
@@ -48,6 +52,7 @@ struct Generator {
     schema: Schema,
     rng: StdRng,
     focus: Option<Mutant>,
+    first_is_pool: bool,
     sessions: Vec<Open>,
     /// The queries of the case, asked again and again.
     pool: Vec<Statement>,
@@ -81,7 +86,8 @@ impl Generator {
         let changes_schema = self.rng.random_ratio(1, 4);
         for _ in 0..turns {
             let session = self.rng.random_range(0..self.sessions.len());
-            match self.rng.random_range(0..100) {
+            let plain = self.first_is_pool && session == 0;
+            match self.rng.random_range(0..if plain { 76 } else { 100 }) {
                 0..38 => self.read(session),
                 38..76 => self.write(session),
                 76..88 => self.edge(session),
@@ -253,7 +259,7 @@ impl Generator {
         if let Some(focus) = self.focus {
             let suits = |shape: &&Shape| shape.careless.iter().any(|(mutant, _)| *mutant == focus);
             let suitable: Vec<&Shape> = shapes.iter().filter(suits).collect();
-            if self.rng.random_ratio(1, 2)
+            if self.rng.random_ratio(2, 3)
                 && let Some(found) = suitable.choose(&mut self.rng)
             {
                 shape = **found;

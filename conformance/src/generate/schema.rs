@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
-use crate::mutant::NOCASE_TABLE;
+use crate::mutant::{Mutant, NOCASE_TABLE};
 use crate::value::Param;
 
 /// Something to read, and perhaps to write.
@@ -142,13 +142,13 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    pub(crate) fn random(rng: &mut StdRng) -> Self {
+    pub(crate) fn random(rng: &mut StdRng, focus: Option<Mutant>) -> Self {
         let mut schema = Schema {
             setup: Vec::new(),
             relations: Vec::new(),
         };
         for index in 0..rng.random_range(2..=4) {
-            schema.add_table(index, rng);
+            schema.add_table(index, rng, focus);
         }
         if rng.random_ratio(1, 3) {
             schema.add_index(rng);
@@ -162,8 +162,9 @@ impl Schema {
         schema
     }
 
-    fn add_table(&mut self, index: usize, rng: &mut StdRng) {
+    fn add_table(&mut self, index: usize, rng: &mut StdRng, focus: Option<Mutant>) {
         let key = match rng.random_range(0..10) {
+            _ if index == 0 && focus == Some(Mutant::NocaseComparesBytes) => Key::Nocase,
             0..3 => Key::Rowid,
             _ => *Key::ALL.choose(rng).unwrap_or(&Key::Rowid),
         };
@@ -185,7 +186,11 @@ impl Schema {
         } else {
             "id"
         };
-        let unique = if rng.random_ratio(1, 3) {
+        let suits = matches!(
+            focus,
+            Some(Mutant::OtherUniqueForgotten | Mutant::ReplacePinned | Mutant::UpsertPinned)
+        );
+        let unique = if suits || rng.random_ratio(1, 3) {
             " UNIQUE"
         } else {
             ""

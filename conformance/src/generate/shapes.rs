@@ -47,15 +47,34 @@ const fn trap(template: &'static str, careless: &'static [(Mutant, &'static str)
     }
 }
 
+/// Pinned, and where a mutant is to be looked for.
+const fn bait(template: &'static str, careless: &'static [(Mutant, &'static str)]) -> Shape {
+    Shape {
+        careless,
+        ..pinned(template)
+    }
+}
+
 pub(crate) const READS: &[Shape] = &[
     // Pinned, in all the ways that the protocol allows.
     pinned("SELECT * FROM {a} WHERE {a.id} = {ka}"),
     pinned("SELECT v, w FROM {A} AS x WHERE {kA} = x.{A.id}"),
-    Shape {
-        careless: &[(Mutant::GapNeedsNoInserts, "")],
-        ..pinned("SELECT * FROM {A} WHERE {A.id} = {kA}")
-    },
-    pinned("SELECT v FROM {A} WHERE {A.id} = {kA} AND v > {v}"),
+    bait(
+        "SELECT * FROM {A} WHERE {A.id} = {kA}",
+        &[
+            (Mutant::GapNeedsNoInserts, ""),
+            (Mutant::ReplacePinned, ""),
+            (Mutant::UpsertPinned, ""),
+        ],
+    ),
+    bait(
+        "SELECT v FROM {A} WHERE {A.id} = {kA} AND v > {v}",
+        &[
+            (Mutant::NocaseComparesBytes, ""),
+            (Mutant::OtherUniqueForgotten, ""),
+            (Mutant::TriggersForgotten, ""),
+        ],
+    ),
     pinned("SELECT * FROM {A} WHERE {A.id} IN ({kA}, {kA2}, {kA3})"),
     pinned("SELECT w FROM {A} WHERE {A.id} = {kA} OR {A.id} = {kA2}"),
     pinned("SELECT * FROM {A} WHERE (({A.id}) = ({kA})) AND (v < {v} OR w = {w})"),
@@ -93,7 +112,14 @@ pub(crate) const READS: &[Shape] = &[
     pinned("SELECT v AS {A.id} FROM {A} WHERE {A.id} = {kA}"),
     pinned("SELECT * FROM {B} AS {A}, {A} AS {B} WHERE {B}.{A.id} = {kA} AND {A}.{B.id} = {kB}"),
     // Not pinned.
-    open("SELECT * FROM {a}"),
+    trap(
+        "SELECT * FROM {a}",
+        &[
+            (Mutant::ViewsAreTables, ""),
+            (Mutant::CascadesForgotten, ""),
+            (Mutant::TriggersForgotten, ""),
+        ],
+    ),
     open("SELECT count(*), sum(v), total(u), group_concat(w) FROM {a}"),
     open("SELECT w, count(*), max(v) FROM {a} GROUP BY w ORDER BY w"),
     open("SELECT * FROM {a} WHERE v = {v}"),
@@ -358,10 +384,14 @@ pub(crate) const WRITES: &[Shape] = &[
     // Inserts.
     trap(
         "INSERT INTO {A} ({A.id}, v, w, u) VALUES ({kA}, {v}, {w}, {v2})",
-        &[(
-            Mutant::InsertForgetsGaps,
-            "UPDATE {A} SET v = v WHERE {A.id} = {kA9}",
-        )],
+        &[
+            (Mutant::TriggersForgotten, ""),
+            (Mutant::ViewsAreTables, ""),
+            (
+                Mutant::InsertForgetsGaps,
+                "UPDATE {A} SET v = v WHERE {A.id} = {kA9}",
+            ),
+        ],
     ),
     trap(
         "INSERT INTO {A} (v, w) VALUES ({v}, {w})",
@@ -416,10 +446,13 @@ pub(crate) const WRITES: &[Shape] = &[
     ),
     trap(
         "INSERT INTO {A} ({A.id}, v, u) VALUES ({kA}, {v}, {v2}) ON CONFLICT (u) DO UPDATE SET w = {w}, v = excluded.v",
-        &[(
-            Mutant::UpsertPinned,
-            "UPDATE {A} SET v = v WHERE {A.id} = {kA}",
-        )],
+        &[
+            (Mutant::OtherUniqueForgotten, ""),
+            (
+                Mutant::UpsertPinned,
+                "UPDATE {A} SET v = v WHERE {A.id} = {kA}",
+            ),
+        ],
     ),
     trap(
         "INSERT INTO {A} ({A.id}, v, u) VALUES ({kA}, {v}, {v2}) ON CONFLICT DO UPDATE SET w = {w}",
@@ -434,21 +467,34 @@ pub(crate) const WRITES: &[Shape] = &[
     ),
     trap(
         "REPLACE INTO {A} ({A.id}, v, u) VALUES ({kA}, {v}, {v2})",
-        &[(
-            Mutant::ReplacePinned,
-            "UPDATE {A} SET v = v WHERE {A.id} = {kA}",
-        )],
+        &[
+            (Mutant::OtherUniqueForgotten, ""),
+            (
+                Mutant::ReplacePinned,
+                "UPDATE {A} SET v = v WHERE {A.id} = {kA}",
+            ),
+        ],
     ),
     trap(
         "INSERT OR REPLACE INTO {A} ({A.id}, v, w, u) VALUES ({kA}, {v}, {w}, {v2})",
-        &[(
-            Mutant::ReplacePinned,
-            "UPDATE {A} SET v = v WHERE {A.id} = {kA}",
-        )],
+        &[
+            (Mutant::OtherUniqueForgotten, ""),
+            (
+                Mutant::ReplacePinned,
+                "UPDATE {A} SET v = v WHERE {A.id} = {kA}",
+            ),
+        ],
     ),
     open("REPLACE INTO {A} (v, u) VALUES ({v}, {v2})"),
     // Updates.
-    pinned("UPDATE {A} SET v = {v} WHERE {A.id} = {kA}"),
+    bait(
+        "UPDATE {A} SET v = {v} WHERE {A.id} = {kA}",
+        &[
+            (Mutant::TriggersForgotten, ""),
+            (Mutant::ViewsAreTables, ""),
+            (Mutant::NocaseComparesBytes, ""),
+        ],
+    ),
     pinned("UPDATE {A} SET v = v + 1, w = {w} WHERE {A.id} IN ({kA}, {kA2})"),
     pinned("UPDATE {A} SET v = {v} WHERE {A.id} = {kA} AND v <> {v2} RETURNING {A.id}, v"),
     pinned("UPDATE {A} AS x SET v = (SELECT count(*) FROM {B}) WHERE x.{A.id} = {kA}"),
@@ -478,6 +524,7 @@ pub(crate) const WRITES: &[Shape] = &[
     trap(
         "UPDATE {A} SET {A.id} = {kA2} WHERE {A.id} = {kA}",
         &[
+            (Mutant::CascadesForgotten, ""),
             (
                 Mutant::KeyUpdateForgetsNew,
                 "UPDATE {A} SET v = v WHERE {A.id} = {kA}",
@@ -523,15 +570,25 @@ pub(crate) const WRITES: &[Shape] = &[
     ),
     open("UPDATE {A} SET v = {v} WHERE {A.id} = '{kA}'"),
     // Deletes.
-    pinned("DELETE FROM {A} WHERE {A.id} = {kA}"),
+    bait(
+        "DELETE FROM {A} WHERE {A.id} = {kA}",
+        &[
+            (Mutant::CascadesForgotten, ""),
+            (Mutant::TriggersForgotten, ""),
+        ],
+    ),
     pinned("DELETE FROM {A} WHERE {A.id} IN ({kA}, {kA2}) AND v > {v}"),
     pinned("DELETE FROM {A} WHERE {A.id} = {kA} RETURNING v"),
     trap(
         "DELETE FROM {A} WHERE v = {v}",
-        &[(
-            Mutant::BroadForgetsKeys,
-            "UPDATE {A} SET v = v + 1 WHERE {A.id} = {kA9}",
-        )],
+        &[
+            (Mutant::CascadesForgotten, ""),
+            (Mutant::TriggersForgotten, ""),
+            (
+                Mutant::BroadForgetsKeys,
+                "UPDATE {A} SET v = v + 1 WHERE {A.id} = {kA9}",
+            ),
+        ],
     ),
     open("DELETE FROM {A} WHERE v > 5"),
     trap(

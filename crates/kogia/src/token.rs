@@ -2,7 +2,15 @@
 //!
 //! A generator in user space that `fork()` copies gives two workers the same token.
 
+#[cfg(all(feature = "file", target_os = "linux"))]
+use kogia_core::Generation;
 use kogia_core::OwnerId;
+
+/// A generation that no tag ever had.
+#[cfg(all(feature = "file", target_os = "linux"))]
+pub(crate) fn fresh_generation() -> Result<Generation, getrandom::Error> {
+    random().map(Generation::from_random)
+}
 
 /// The identity of a new writer.
 pub(crate) fn fresh_owner() -> Result<OwnerId, getrandom::Error> {

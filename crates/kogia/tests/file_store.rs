@@ -1,4 +1,5 @@
 //! The file store and its folder: what it finds there, and what happens to it.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests fail by panicking
 #![cfg(all(feature = "file", target_os = "linux"))]
 
 mod store_support;

@@ -1,4 +1,5 @@
 //! The file store in a process that forks, as web servers do before they serve.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests fail by panicking
 #![cfg(all(feature = "file", target_os = "linux"))]
 // There is no safe way to fork: a child of a program with threads may do little. What it does
 // here, glibc allows: allocate, and use what no other thread held.

@@ -1,4 +1,5 @@
 //! The file store under several processes, which may be killed at any moment.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests fail by panicking
 #![cfg(all(feature = "file", target_os = "linux"))]
 // A number that processes share is memory that they share.
 #![allow(unsafe_code)]
@@ -185,6 +186,22 @@ fn processes_that_open_while_one_is_killed_get_a_store() {
         if round % 4 == 0 {
             std::fs::remove_dir_all(folder.path().join("store")).unwrap();
         }
+    }
+}
+
+#[test]
+fn a_process_leaves_files_that_were_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut other = Process::start("obey", folder.path());
+    for round in 0..20 {
+        other.ask("fill 1 book");
+        assert_eq!(other.ask("read 1 book"), "hit");
+        std::fs::remove_dir_all(folder.path().join("store")).unwrap();
+        let store = open(folder.path());
+        mark(&store, round, &[table("book")]);
+        assert_eq!(other.ask("read 1 book"), "marked");
+        other.ask(&format!("clear {round} book"));
+        assert!(generation(&store, table("book")).is_clean());
     }
 }
 

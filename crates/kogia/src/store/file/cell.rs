@@ -21,13 +21,9 @@ use crate::store::Backend;
 /// and a new incarnation renews all generations at once. Its lowest bit is zero, so the flag of
 /// a mark passes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Incarnation(Generation);
+pub(super) struct Incarnation(pub(super) Generation);
 
 impl Incarnation {
-    pub(super) fn from_random(bytes: [u8; 16]) -> Self {
-        Incarnation(Generation::from_random(bytes))
-    }
-
     /// An incarnation as it was stored, and the transaction that stored it.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<(Self, usize)> {
         let mut rest = Reader(bytes);
@@ -184,7 +180,7 @@ mod tests {
     use super::*;
 
     fn incarnation() -> Incarnation {
-        Incarnation::from_random([7; 16])
+        Incarnation(fresh(7))
     }
 
     fn fresh(number: u128) -> Generation {
@@ -235,7 +231,7 @@ mod tests {
         );
         let mut bytes = Vec::new();
         cell.encode(incarnation(), &mut bytes);
-        let other = Incarnation::from_random([8; 16]);
+        let other = Incarnation(fresh(8));
         let renewed = Cell::decode(Some(&bytes), other).unwrap();
         assert_ne!(renewed.state.generation(), cell.state.generation());
         assert!(renewed.state.generation().is_marked());

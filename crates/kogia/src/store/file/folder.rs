@@ -47,6 +47,7 @@ use super::machine::{self, Process};
 use super::tables::{Layout, Tables};
 use crate::store::StoreError;
 use crate::store::url::MIN_CAPACITY;
+use crate::token::fresh_generation;
 
 const FORMAT: u32 = 1;
 
@@ -237,23 +238,18 @@ impl Folder<'_> {
                     None => {}
                 }
             }
-            let (opened, is_new) = self.open_here(capacity)?;
+            let opened = self.open_here(capacity)?;
             known().push(Known {
                 file: opened.file,
                 forks: opened.forks,
                 opened: Arc::downgrade(&opened),
             });
-            drop(opening);
-            if is_new {
-                // See "Somebody deletes the folder".
-                thread::sleep(2 * WATCH_INTERVAL);
-            }
             return Ok(opened);
         }
     }
 
     /// Opens a store that this process does not have open. The other processes wait meanwhile.
-    fn open_here(&self, capacity: u64) -> Result<(Arc<Opened>, bool), Reason> {
+    fn open_here(&self, capacity: u64) -> Result<Arc<Opened>, Reason> {
         let opening = self.lock_file(OPENING)?;
         opening
             .lock()
@@ -264,7 +260,7 @@ impl Folder<'_> {
         result
     }
 
-    fn open_locked(&self, capacity: u64) -> Result<(Arc<Opened>, bool), Reason> {
+    fn open_locked(&self, capacity: u64) -> Result<Arc<Opened>, Reason> {
         let boot = machine::boot_id()
             .map_err(|error| format!("the kernel does not name its boot ({error})"))?;
         let in_use = self.lock_file(IN_USE)?;
@@ -276,64 +272,69 @@ impl Folder<'_> {
             }
         };
         self.remove_links();
+        let mut files = self.state_of_files(capacity, &boot, is_alone)?;
+        let mut opened = None;
+        if let Files::Good(capacity) = files {
+            match self.open_files(capacity, false, &in_use) {
+                Err(failure) if failure.is_damage() => files = Files::Damaged(failure.to_string()),
+                other => opened = Some(other.map_err(|failure| self.explain(&failure))?),
+            }
+        }
+        let opened = match opened {
+            Some(opened) => opened,
+            None => {
+                let path = self.path.display();
+                match files {
+                    Files::Damaged(damage) => {
+                        tracing::error!(%path, damage, "the file store is damaged and starts cold");
+                    }
+                    _ => tracing::info!(%path, "the file store starts cold"),
+                }
+                self.start_cold(capacity, &boot, &in_use)?
+            }
+        };
+        in_use
+            .lock_shared()
+            .map_err(|error| self.cannot_write(&self.file(IN_USE), &error))?;
+        Ok(Arc::new(opened))
+    }
 
-        let use_of_files = match self.read_header()? {
-            None => FileUse::Make("there is none"),
-            Some(header) if header.boot.is_empty() => FileUse::Make("it was never finished"),
+    fn state_of_files(&self, capacity: u64, boot: &str, is_alone: bool) -> Result<Files, Reason> {
+        Ok(match self.read_header()? {
+            None => Files::Missing,
+            // It was never finished.
+            Some(header) if header.boot.is_empty() => Files::Missing,
             Some(header) if header.boot != boot && !is_alone => {
                 return Err(
                     "processes of another machine use it; name a folder that only this machine has"
                         .to_owned(),
                 );
             }
-            Some(header) if header.boot != boot => FileUse::Make("the machine has booted"),
-            Some(header) if header.capacity != capacity && is_alone => {
-                FileUse::Make("it had another capacity")
-            }
+            Some(header) if header.boot != boot => Files::Old,
+            Some(header) if header.capacity != capacity && is_alone => Files::Old,
             Some(header) => match self.check(&header, is_alone) {
-                Ok(()) => FileUse::Keep(header.capacity),
-                Err(damage) => {
-                    tracing::error!(path = %self.path.display(), damage, "the file store is damaged");
-                    FileUse::Make("it is damaged")
-                }
+                Ok(()) => Files::Good(header.capacity),
+                Err(damage) => Files::Damaged(damage),
             },
-        };
-        let opened = match use_of_files {
-            FileUse::Keep(capacity) => match self.open_files(capacity, false, &in_use) {
-                Err(failure) if failure.is_damage() => {
-                    tracing::error!(path = %self.path.display(), %failure, "the file store is damaged");
-                    None
-                }
-                other => Some(other.map_err(|failure| self.explain(&failure))?),
-            },
-            FileUse::Make(why) => {
-                tracing::info!(path = %self.path.display(), why, "the file store starts cold");
-                None
-            }
-        };
-        let is_new = opened.is_none();
-        let opened = match opened {
-            Some(opened) => opened,
-            None => {
-                let made = self.make_files(capacity).and_then(|()| {
-                    self.open_files(capacity, true, &in_use)
-                        .map_err(|failure| self.explain(&failure))
-                });
-                if made.is_err() {
-                    // A disk that was too small is not left full.
-                    FILES
-                        .iter()
-                        .for_each(|name| drop(fs::remove_file(self.file(name))));
-                }
-                let opened = made?;
-                self.write_header(Some(&boot), capacity)?;
-                opened
-            }
-        };
-        in_use
-            .lock_shared()
-            .map_err(|error| self.cannot_write(&self.file(IN_USE), &error))?;
-        Ok((Arc::new(opened), is_new))
+        })
+    }
+
+    fn start_cold(&self, capacity: u64, boot: &str, in_use: &File) -> Result<Opened, Reason> {
+        let made = self.make_files(capacity).and_then(|()| {
+            self.open_files(capacity, true, in_use)
+                .map_err(|failure| self.explain(&failure))
+        });
+        if made.is_err() {
+            // A disk that was too small is not left full.
+            FILES
+                .iter()
+                .for_each(|name| drop(fs::remove_file(self.file(name))));
+        }
+        let opened = made?;
+        self.write_header(Some(boot), capacity)?;
+        // See "Other processes go on with the old files". Nobody else can open the new ones yet.
+        thread::sleep(2 * WATCH_INTERVAL);
+        Ok(opened)
     }
 
     /// Makes the files of an empty store. The header that says so comes last.
@@ -367,9 +368,7 @@ impl Folder<'_> {
             // Room that the disk does not have must be missing now: later it would be a signal
             // that ends the process.
             allocate(&env.try_clone_inner_file()?, layout.map_size as u64)?;
-            let mut token = [0; 16];
-            getrandom::fill(&mut token)?;
-            Some(Incarnation::from_random(token))
+            Some(Incarnation(fresh_generation()?))
         } else {
             None
         };
@@ -527,12 +526,14 @@ impl Folder<'_> {
     }
 }
 
-/// What to do with the files in the folder.
-enum FileUse {
-    /// Use them, with the capacity that they have.
-    Keep(u64),
-    /// Make them, for this reason.
-    Make(&'static str),
+/// What the files in the folder are.
+enum Files {
+    Missing,
+    /// Of another boot, or of another capacity that nobody uses.
+    Old,
+    Damaged(String),
+    /// Those of a store with this capacity.
+    Good(u64),
 }
 
 /// What `kogia` says, a line each.
@@ -592,13 +593,14 @@ fn remove_links(links: &Path) {
 
 /// Gives a file its size, and the room for it where the file system can reserve any.
 fn allocate(file: &File, size: u64) -> io::Result<()> {
-    // A length of zero is not allowed.
-    while size > 0 {
+    if size == 0 {
+        return Ok(());
+    }
+    loop {
         match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, size) {
-            Err(Errno::INTR) => continue,
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => break,
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return file.set_len(size),
             other => return other.map_err(io::Error::from),
         }
     }
-    file.set_len(size)
 }

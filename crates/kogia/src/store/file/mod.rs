@@ -27,6 +27,7 @@ use smallvec::SmallVec;
 use self::cell::{Incarnation, Writer};
 use self::folder::Opened;
 use super::{Abandoned, Mark, Store, StoreError, Usage};
+use crate::token::fresh_generation;
 
 /// Keeps entries and generations in a folder that all processes of one machine share, bounded by
 /// bytes.
@@ -224,15 +225,16 @@ impl Store for FileStore {
     }
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
-        let tokens = Tokens::draw(mark.tags)?;
+        // Drawn before other writers have to wait.
+        let fresh = fresh_generation()?;
         let change = |opened: &Opened, txn: &mut RwTxn<'_>, incarnation, now: StoreTime| {
             let until = StoreTime(now.0.saturating_add(mark.lease));
             let writer = Writer {
                 process: opened.process,
                 backend: mark.backend.clone(),
             };
-            tokens.each(|tag, fresh| {
-                opened.tables.update(txn, incarnation, tag, |cell| {
+            mark.tags.as_slice().iter().try_for_each(|tag| {
+                opened.tables.update(txn, incarnation, *tag, |cell| {
                     cell.mark(mark.owner, until, &writer, fresh);
                 })
             })
@@ -242,12 +244,12 @@ impl Store for FileStore {
     }
 
     fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError> {
-        let tokens = Tokens::draw(tags)?;
+        let fresh = fresh_generation()?;
         let change = |opened: &Opened, txn: &mut RwTxn<'_>, incarnation, _| {
-            tokens.each(|tag, fresh| {
+            tags.as_slice().iter().try_for_each(|tag| {
                 opened
                     .tables
-                    .update(txn, incarnation, tag, |cell| cell.clear(owner, fresh))
+                    .update(txn, incarnation, *tag, |cell| cell.clear(owner, fresh))
             })
         };
         self.change(PATIENCE, change)
@@ -312,9 +314,7 @@ impl Store for FileStore {
     }
 
     fn invalidate_everything(&self) -> Result<(), StoreError> {
-        let mut token = [0; 16];
-        getrandom::fill(&mut token)?;
-        let incarnation = Incarnation::from_random(token);
+        let incarnation = Incarnation(fresh_generation()?);
         let renew = || {
             let last = self.change(PATIENCE, |opened, txn, _, _| {
                 opened.tables.renew_all(txn, incarnation)
@@ -351,32 +351,6 @@ struct Held {
     is_over: bool,
     writer: Writer,
     tags: TagSet,
-}
-
-/// A fresh token for each of some tags, drawn before other writers have to wait.
-struct Tokens<'a> {
-    tags: &'a [Tag],
-    bytes: Vec<u8>,
-}
-
-impl<'a> Tokens<'a> {
-    fn draw(tags: &'a TagSet) -> Result<Self, getrandom::Error> {
-        let tags = tags.as_slice();
-        let mut bytes = vec![0; 16 * tags.len()];
-        getrandom::fill(&mut bytes)?;
-        Ok(Tokens { tags, bytes })
-    }
-
-    fn each(
-        &self,
-        mut change: impl FnMut(Tag, Generation) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let (tokens, _) = self.bytes.as_chunks::<16>();
-        self.tags
-            .iter()
-            .zip(tokens)
-            .try_for_each(|(tag, token)| change(*tag, Generation::from_random(*token)))
-    }
 }
 
 /// What went wrong inside.

@@ -101,9 +101,9 @@ pub(super) struct Tables {
 
 const INCARNATION: &[u8] = b"incarnation";
 
-/// How many entries get their second chance in one transaction; a longer one would make the
-/// writers of all processes wait.
-const CHANCES: usize = 16;
+/// How many parts get their second chance in one transaction, and twice as many as it stores; a
+/// longer one would make the writers of all processes wait.
+const CHANCES: u32 = 64;
 
 /// How many records are removed in one transaction when everything is invalidated.
 const BATCH: usize = 256;
@@ -342,7 +342,7 @@ impl Tables {
     ) -> Result<u64, Failure> {
         let bound = self.layout.entry_pages.saturating_sub(u64::from(pages));
         let mut evicted = 0;
-        let mut chances = CHANCES;
+        let mut chances = CHANCES.saturating_add(pages.saturating_mul(2));
         while pages_of(&self.index, txn)? + pages_of(&self.log, txn)? > bound {
             let Some(oldest) = self.oldest(txn)? else {
                 break;
@@ -357,7 +357,7 @@ impl Tables {
             self.remove(txn, &oldest)?;
             match (record, &oldest.key) {
                 (Some(record), Some(key)) => {
-                    chances -= 1;
+                    chances = chances.saturating_sub(oldest.place.parts);
                     self.append(txn, key, &record)?;
                 }
                 _ => evicted += 1,
