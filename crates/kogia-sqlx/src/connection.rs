@@ -39,8 +39,16 @@ pub(crate) struct Live<DB: Driver> {
 impl<DB: Driver> CachedConnection<DB> {
     pub(crate) fn new(pool: CachedPool<DB>, connection: PoolConnection<DB>, known: &Known) -> Self {
         let session = known.database.session(known.backend.clone());
-        let live = Live { connection, session, primary: known.primary, unsettled: Vec::new() };
-        CachedConnection { pool, live: Some(live) }
+        let live = Live {
+            connection,
+            session,
+            primary: known.primary,
+            unsettled: Vec::new(),
+        };
+        CachedConnection {
+            pool,
+            live: Some(live),
+        }
     }
 
     /// Begins a transaction, or a savepoint if one is open.
@@ -113,7 +121,10 @@ impl<DB: Driver> CachedConnection<DB> {
     }
 
     /// Runs a statement for the first row of its answer.
-    pub(crate) async fn first(&mut self, call: Result<Call<DB>, Error>) -> Result<Option<DB::Row>, Error> {
+    pub(crate) async fn first(
+        &mut self,
+        call: Result<Call<DB>, Error>,
+    ) -> Result<Option<DB::Row>, Error> {
         let mut flight = self.live().await?.start_call(call?)?;
         let writes = flight.writes();
         let mut first = Ok(None);
@@ -140,10 +151,18 @@ const UNSEEN: &str = "CALL kogia_unseen()";
 
 impl<DB: Driver> Live<DB> {
     /// Tells the engine that a statement is about to be sent.
-    pub(crate) fn start(&mut self, sql: &str, bound: Option<&Bound>) -> Result<Flight<'_, DB>, Error> {
+    pub(crate) fn start(
+        &mut self,
+        sql: &str,
+        bound: Option<&Bound>,
+    ) -> Result<Flight<'_, DB>, Error> {
         let parameters = bound.map(Bound::parameters).unwrap_or_default();
         let running = self.session.before(sql, &parameters).map_err(refused)?;
-        Ok(Flight { live: self, running: Some(running), call: None })
+        Ok(Flight {
+            live: self,
+            running: Some(running),
+            call: None,
+        })
     }
 
     fn start_call(&mut self, mut call: Call<DB>) -> Result<Flight<'_, DB>, Error> {
@@ -229,7 +248,9 @@ impl<DB: Driver> Drop for Flight<'_, DB> {
 
 impl<DB: Driver> Drop for CachedConnection<DB> {
     fn drop(&mut self) {
-        let Some(mut live) = self.live.take() else { return };
+        let Some(mut live) = self.live.take() else {
+            return;
+        };
         if live.session.is_altered() {
             live.connection.close_on_drop();
         }
@@ -265,7 +286,10 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut CachedConnection<DB> {
         self.stream(Call::new(query))
     }
 
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
     where
         'c: 'e,
         E: 'q + Execute<'q, DB>,
@@ -282,9 +306,9 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut CachedConnection<DB> {
     where
         'c: 'e,
     {
-        Box::pin(async move {
-            DB::prepare(&mut *self.live().await?.connection, sql, parameters).await
-        })
+        Box::pin(
+            async move { DB::prepare(&mut *self.live().await?.connection, sql, parameters).await },
+        )
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>

@@ -43,6 +43,9 @@ struct Shared<DB: Driver> {
 /// taken over; it looks this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Loading a catalog takes milliseconds, unless it waits for somebody's locks.
+const CATALOG_TIMEOUT: Duration = Duration::from_secs(5);
+
 impl<DB: Driver> CachedPool<DB> {
     /// Wraps a pool: finds out which database it is connected to, and loads its catalog.
     ///
@@ -53,15 +56,25 @@ impl<DB: Driver> CachedPool<DB> {
         // Hashing the program takes some milliseconds, better now than at the first query.
         let program = tokio::task::spawn_blocking(shape::program);
         let runtime = Handle::current();
-        let resolver = PoolResolver { pool: pool.clone(), runtime: runtime.clone() };
+        let resolver = PoolResolver {
+            pool: pool.clone(),
+            runtime: runtime.clone(),
+        };
         let connections = Connections::new(cache.clone(), Arc::new(resolver));
         let mut connection = pool.acquire().await?;
         let known = connections.know(&mut *connection).await?;
         let database = ArcSwap::from_pointee(known.database.clone());
         let reloading = tokio::sync::Mutex::new(());
         let (started, looked_at) = (Instant::now(), AtomicU64::new(0));
-        let shared =
-            Shared { pool, connections, database, reloading, runtime, started, looked_at };
+        let shared = Shared {
+            pool,
+            connections,
+            database,
+            reloading,
+            runtime,
+            started,
+            looked_at,
+        };
         let pool = CachedPool(Arc::new(shared));
         pool.load_catalog(&known.database, &mut *connection).await?;
         program.await.map_err(|error| Error::Io(error.into()))?;
@@ -97,7 +110,10 @@ impl<DB: Driver> CachedPool<DB> {
     {
         let mut connection = self.acquire().await?;
         let run = async |connection: &mut DB::Connection| {
-            migrator.run_direct(None, connection, false).await.map_err(|error| Error::Migrate(Box::new(error)))
+            migrator
+                .run_direct(None, connection, false)
+                .await
+                .map_err(|error| Error::Migrate(Box::new(error)))
         };
         connection.with_unseen(run).await?;
         drop(connection);
@@ -128,7 +144,9 @@ impl<DB: Driver> CachedPool<DB> {
     }
 
     pub(crate) fn runtime(&self) -> Option<Handle> {
-        Handle::try_current().ok().or_else(|| Some(self.0.runtime.clone()))
+        Handle::try_current()
+            .ok()
+            .or_else(|| Some(self.0.runtime.clone()))
     }
 
     pub(crate) async fn wrap(
@@ -158,7 +176,9 @@ impl<DB: Driver> CachedPool<DB> {
         let last = self.0.looked_at.load(Ordering::Relaxed);
         let due = now.saturating_sub(last) >= LOOK_EVERY.as_millis() as u64;
         let claim = |next| {
-            self.0.looked_at.compare_exchange(last, next, Ordering::Relaxed, Ordering::Relaxed)
+            self.0
+                .looked_at
+                .compare_exchange(last, next, Ordering::Relaxed, Ordering::Relaxed)
         };
         if !due || claim(now).is_err() {
             return;
@@ -189,14 +209,26 @@ impl<DB: Driver> CachedPool<DB> {
         if !database.is_catalog_outdated() {
             return;
         }
-        let Some(mut connection) = self.0.pool.try_acquire() else { return };
+        let Some(mut connection) = self.0.pool.try_acquire() else {
+            return;
+        };
         let loaded = async {
             let known = self.know(&mut connection).await?;
             self.load_catalog(&known.database, &mut *connection).await
         };
-        if let Err(error) = loaded.await {
-            tracing::warn!(%error, "the catalog cannot be loaded; until it is, queries bypass the cache");
-        }
+        // Somebody may hold locks on what the catalog tells about.
+        let why = match tokio::time::timeout(CATALOG_TIMEOUT, loaded).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => {
+                connection.close_on_drop();
+                "it takes too long".to_owned()
+            }
+        };
+        tracing::warn!(
+            why,
+            "the catalog is not loaded; until it is, queries bypass the cache"
+        );
     }
 
     async fn load_catalog(
@@ -232,7 +264,9 @@ impl<DB: Driver> Clone for CachedPool<DB> {
 
 impl<DB: Driver> fmt::Debug for CachedPool<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CachedPool").field("database", &self.database()).finish_non_exhaustive()
+        f.debug_struct("CachedPool")
+            .field("database", &self.database())
+            .finish_non_exhaustive()
     }
 }
 
@@ -263,7 +297,10 @@ impl<'p, DB: Driver> Executor<'p> for &'_ CachedPool<DB> {
         })
     }
 
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
     where
         E: 'q + Execute<'q, DB>,
     {

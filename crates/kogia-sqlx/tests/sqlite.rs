@@ -13,7 +13,11 @@ async fn pool(_name: &str) -> SqlitePool {
         .filename(file)
         .create_if_missing(true)
         .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
-    SqlitePoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
+    SqlitePoolOptions::new()
+        .max_connections(4)
+        .connect_with(options)
+        .await
+        .unwrap()
 }
 
 suite!(Sqlite, "sqlite", pool);
@@ -21,11 +25,18 @@ suite!(Sqlite, "sqlite", pool);
 #[tokio::test]
 async fn a_pool_of_one_connection_does_not_wait_for_itself() {
     let cache = Cache::builder().build();
-    let plain = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+    let plain = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect("sqlite::memory:")
+        .await
+        .unwrap();
     sqlx::raw_sql(TABLE).execute(&plain).await.unwrap();
     let db = CachedPool::new(plain, &cache).await.unwrap();
     let mut transaction = db.begin().await.unwrap();
-    sqlx::raw_sql("CREATE TABLE other (id INTEGER PRIMARY KEY)").execute(&mut *transaction).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE other (id INTEGER PRIMARY KEY)")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
     assert_eq!(one(&mut transaction, 1).await, None);
     transaction.commit().await.unwrap();
     assert_eq!(one(&db, 1).await, None);

@@ -63,9 +63,8 @@ pub trait Sealed: Database {
     /// Which database this is, and everything about a fresh session that can change a result.
     #[doc(hidden)]
     #[allow(private_interfaces)]
-    fn identify<'e>(
-        connection: &'e mut Self::Connection,
-    ) -> BoxFuture<'e, Result<Identity, Error>>;
+    fn identify<'e>(connection: &'e mut Self::Connection)
+    -> BoxFuture<'e, Result<Identity, Error>>;
 
     /// The schema facts.
     #[doc(hidden)]
@@ -106,7 +105,11 @@ impl<DB: Database> Call<DB> {
     pub(crate) fn new<'q>(mut query: impl Execute<'q, DB>) -> Result<Self, Error> {
         let arguments = query.take_arguments().map_err(Error::Encode)?;
         let persistent = query.persistent();
-        Ok(Call { arguments, persistent, sql: query.sql() })
+        Ok(Call {
+            arguments,
+            persistent,
+            sql: query.sql(),
+        })
     }
 }
 

@@ -26,13 +26,21 @@ pub struct Secret {
 }
 
 pub fn book(id: i64, title: &str) -> Book {
-    Book { id, title: title.to_owned(), price: Some(1.5) }
+    Book {
+        id,
+        title: title.to_owned(),
+        price: Some(1.5),
+    }
 }
 
 /// The SQL of one database: `$1` is `?` on MySQL.
 pub fn sql(dialect: &str, text: &str) -> AssertSqlSafe<String> {
     let text = match dialect {
-        "mysql" => ["$1", "$2", "$3"].iter().fold(text.to_owned(), |text, parameter| text.replace(parameter, "?")),
+        "mysql" => ["$1", "$2", "$3"]
+            .iter()
+            .fold(text.to_owned(), |text, parameter| {
+                text.replace(parameter, "?")
+            }),
         _ => text.to_owned(),
     };
     AssertSqlSafe(text)
@@ -103,9 +111,12 @@ macro_rules! suite {
             on: impl Into<kogia_sqlx::On<'c, $database>>,
             id: i64,
         ) -> impl Future<Output = Option<Book>> + Send {
-            let query = sqlx::query_as::<$database, Book>(sql($dialect, "SELECT * FROM book WHERE id = $1"))
-                .bind(id)
-                .cached(on);
+            let query = sqlx::query_as::<$database, Book>(sql(
+                $dialect,
+                "SELECT * FROM book WHERE id = $1",
+            ))
+            .bind(id)
+            .cached(on);
             async { query.fetch_optional().await.unwrap() }
         }
 
@@ -127,11 +138,17 @@ macro_rules! suite {
                 .execute(&db)
                 .await
                 .unwrap();
-            let expected = Book { price: None, ..book(1, "b") };
+            let expected = Book {
+                price: None,
+                ..book(1, "b")
+            };
             assert_eq!(all(&db).await, [expected.clone()]);
             assert_eq!(all(&db).await, [expected]);
             assert_eq!(counters.take(), (1, 1));
-            sqlx::raw_sql("DELETE FROM book").execute(&db).await.unwrap();
+            sqlx::raw_sql("DELETE FROM book")
+                .execute(&db)
+                .await
+                .unwrap();
             assert_eq!(all(&db).await, []);
         }
 
@@ -193,16 +210,25 @@ macro_rules! suite {
             insert(&db, 1, "a").await;
             let mut transaction = db.begin().await.unwrap();
             let mut inner = transaction.begin().await.unwrap();
-            sqlx::query::<$database>("UPDATE book SET title = 'b'").execute(&mut *inner).await.unwrap();
+            sqlx::query::<$database>("UPDATE book SET title = 'b'")
+                .execute(&mut *inner)
+                .await
+                .unwrap();
             assert_eq!(one(&mut inner, 1).await, Some(book(1, "b")));
             inner.rollback().await.unwrap();
             assert_eq!(one(&mut transaction, 1).await, Some(book(1, "a")));
             let mut inner = transaction.begin().await.unwrap();
-            sqlx::query::<$database>("UPDATE book SET title = 'c'").execute(&mut *inner).await.unwrap();
+            sqlx::query::<$database>("UPDATE book SET title = 'c'")
+                .execute(&mut *inner)
+                .await
+                .unwrap();
             inner.commit().await.unwrap();
             {
                 let mut dropped = transaction.begin().await.unwrap();
-                sqlx::query::<$database>("DELETE FROM book").execute(&mut *dropped).await.unwrap();
+                sqlx::query::<$database>("DELETE FROM book")
+                    .execute(&mut *dropped)
+                    .await
+                    .unwrap();
             }
             assert_eq!(one(&mut transaction, 1).await, Some(book(1, "c")));
             assert_eq!(one(&db, 1).await, Some(book(1, "a")));
@@ -223,18 +249,21 @@ macro_rules! suite {
                     .await
                     .unwrap();
                 assert_eq!(count, 2);
-                let pair = sqlx::query_as::<$database, (i64, String)>("SELECT id, title FROM book ORDER BY id")
-                    .cached(&db)
-                    .fetch_one()
-                    .await
-                    .unwrap();
+                let pair = sqlx::query_as::<$database, (i64, String)>(
+                    "SELECT id, title FROM book ORDER BY id",
+                )
+                .cached(&db)
+                .fetch_one()
+                .await
+                .unwrap();
                 assert_eq!(pair, (1, "a".to_owned()));
-                let titles: Vec<String> = sqlx::query_scalar::<$database, String>("SELECT title FROM book ORDER BY id")
-                    .cached(&db)
-                    .fetch()
-                    .try_collect()
-                    .await
-                    .unwrap();
+                let titles: Vec<String> =
+                    sqlx::query_scalar::<$database, String>("SELECT title FROM book ORDER BY id")
+                        .cached(&db)
+                        .fetch()
+                        .try_collect()
+                        .await
+                        .unwrap();
                 assert_eq!(titles, ["a", "b"]);
                 let mapped: Vec<i64> = sqlx::query::<$database>("SELECT id FROM book ORDER BY id")
                     .try_map(|row| sqlx::Row::try_get::<i64, _>(&row, 0).map(|id| id * 10))
@@ -248,12 +277,18 @@ macro_rules! suite {
                     .fetch_one()
                     .await;
                 assert!(matches!(none, Err(sqlx::Error::RowNotFound)));
-                let mut builder = sqlx::QueryBuilder::<$database>::new("SELECT * FROM book WHERE id IN (");
+                let mut builder =
+                    sqlx::QueryBuilder::<$database>::new("SELECT * FROM book WHERE id IN (");
                 let mut ids = builder.separated(", ");
                 ids.push_bind(1_i64);
                 ids.push_bind(2_i64);
                 ids.push_unseparated(") ORDER BY id");
-                let books = builder.build_query_as::<Book>().cached(&db).fetch_all().await.unwrap();
+                let books = builder
+                    .build_query_as::<Book>()
+                    .cached(&db)
+                    .fetch_all()
+                    .await
+                    .unwrap();
                 assert_eq!(books, [book(1, "a"), book(2, "b")]);
                 assert_eq!(counters.take(), if round == 0 { (0, 6) } else { (6, 0) });
             }
@@ -262,15 +297,27 @@ macro_rules! suite {
         #[tokio::test(flavor = "multi_thread")]
         async fn errors_are_those_of_sqlx() {
             let (_cache, db) = open("errors").await;
-            let missing = sqlx::query_as::<$database, Book>("SELECT * FROM nothing").cached(&db).fetch_all().await;
-            assert!(matches!(missing, Err(sqlx::Error::Database(_))), "{missing:?}");
-            insert(&db, 1, "a").await;
-            let wrong = sqlx::query_as::<$database, (i64, i64, i64)>("SELECT id, title, price FROM book")
+            let missing = sqlx::query_as::<$database, Book>("SELECT * FROM nothing")
                 .cached(&db)
                 .fetch_all()
                 .await;
-            assert!(matches!(wrong, Err(sqlx::Error::ColumnDecode { .. })), "{wrong:?}");
-            let twice = sqlx::query::<$database>("INSERT INTO book VALUES (1, 'a', 1)").execute(&db).await;
+            assert!(
+                matches!(missing, Err(sqlx::Error::Database(_))),
+                "{missing:?}"
+            );
+            insert(&db, 1, "a").await;
+            let wrong =
+                sqlx::query_as::<$database, (i64, i64, i64)>("SELECT id, title, price FROM book")
+                    .cached(&db)
+                    .fetch_all()
+                    .await;
+            assert!(
+                matches!(wrong, Err(sqlx::Error::ColumnDecode { .. })),
+                "{wrong:?}"
+            );
+            let twice = sqlx::query::<$database>("INSERT INTO book VALUES (1, 'a', 1)")
+                .execute(&db)
+                .await;
             assert!(matches!(twice, Err(sqlx::Error::Database(_))), "{twice:?}");
             assert_eq!(all(&db).await, [book(1, "a")]);
             assert_eq!(all(&db).await, [book(1, "a")]);
@@ -280,7 +327,11 @@ macro_rules! suite {
         async fn options() {
             let (cache, db) = open("options").await;
             insert(&db, 1, "a").await;
-            let query = || sqlx::query_as::<$database, Book>("SELECT * FROM book").cached(&db).tag("shelf");
+            let query = || {
+                sqlx::query_as::<$database, Book>("SELECT * FROM book")
+                    .cached(&db)
+                    .tag("shelf")
+            };
             let mut counters = Counters::new(&cache);
             query().fetch_all().await.unwrap();
             query().fetch_all().await.unwrap();
@@ -291,7 +342,11 @@ macro_rules! suite {
             db.database().invalidate_tag("shelf").unwrap();
             query().fetch_all().await.unwrap();
             assert_eq!(counters.take(), (0, 1));
-            query().ttl(std::time::Duration::from_secs(60)).fetch_all().await.unwrap();
+            query()
+                .ttl(std::time::Duration::from_secs(60))
+                .fetch_all()
+                .await
+                .unwrap();
             assert_eq!(counters.take(), (1, 0));
         }
 
@@ -306,7 +361,13 @@ macro_rules! suite {
                     .fetch_one()
                     .await
                     .unwrap();
-                assert_eq!(secret, Secret { id: 1, title: "a".to_owned() });
+                assert_eq!(
+                    secret,
+                    Secret {
+                        id: 1,
+                        title: "a".to_owned()
+                    }
+                );
             }
             assert_eq!(counters.take(), (0, 2));
             let ids = || {
@@ -326,11 +387,13 @@ macro_rules! suite {
                 // MySQL has no UPDATE … RETURNING.
                 let (_cache, db) = open("returning").await;
                 assert_eq!(all(&db).await, []);
-                let id = sqlx::query_scalar::<$database, i64>("INSERT INTO book VALUES (1, 'a', 1.5) RETURNING id")
-                    .cached(&db)
-                    .fetch_one()
-                    .await
-                    .unwrap();
+                let id = sqlx::query_scalar::<$database, i64>(
+                    "INSERT INTO book VALUES (1, 'a', 1.5) RETURNING id",
+                )
+                .cached(&db)
+                .fetch_one()
+                .await
+                .unwrap();
                 assert_eq!(id, 1);
                 assert_eq!(all(&db).await, [book(1, "a")]);
                 return;
@@ -339,12 +402,15 @@ macro_rules! suite {
             insert(&db, 1, "a").await;
             assert_eq!(all(&db).await, [book(1, "a")]);
             for title in ["b", "c"] {
-                let changed = sqlx::query_as::<$database, Book>(sql($dialect, "UPDATE book SET title = $1 RETURNING *"))
-                    .bind(title)
-                    .cached(&db)
-                    .fetch_one()
-                    .await
-                    .unwrap();
+                let changed = sqlx::query_as::<$database, Book>(sql(
+                    $dialect,
+                    "UPDATE book SET title = $1 RETURNING *",
+                ))
+                .bind(title)
+                .cached(&db)
+                .fetch_one()
+                .await
+                .unwrap();
                 assert_eq!(changed, book(1, title));
                 assert_eq!(all(&db).await, [book(1, title)]);
             }
@@ -355,9 +421,16 @@ macro_rules! suite {
             let (cache, db) = open("schema").await;
             insert(&db, 1, "a").await;
             assert_eq!(all(&db).await, [book(1, "a")]);
-            sqlx::raw_sql("CREATE VIEW cheap AS SELECT * FROM book WHERE price < 2").execute(&db).await.unwrap();
+            sqlx::raw_sql("CREATE VIEW cheap AS SELECT * FROM book WHERE price < 2")
+                .execute(&db)
+                .await
+                .unwrap();
             let cheap = || async {
-                sqlx::query_as::<$database, Book>("SELECT * FROM cheap").cached(&db).fetch_all().await.unwrap()
+                sqlx::query_as::<$database, Book>("SELECT * FROM cheap")
+                    .cached(&db)
+                    .fetch_all()
+                    .await
+                    .unwrap()
             };
             // The first reader finds out that the schema changed, the second one loads the catalog.
             assert_eq!(cheap().await, [book(1, "a")]);
@@ -365,7 +438,10 @@ macro_rules! suite {
             let mut counters = Counters::new(&cache);
             assert_eq!(cheap().await, [book(1, "a")]);
             assert_eq!(counters.take(), (1, 0));
-            sqlx::query::<$database>("UPDATE book SET price = 7").execute(&db).await.unwrap();
+            sqlx::query::<$database>("UPDATE book SET price = 7")
+                .execute(&db)
+                .await
+                .unwrap();
             assert_eq!(cheap().await, []);
         }
 
@@ -390,10 +466,11 @@ macro_rules! suite {
                     let cached = all(&db).await;
                     // A clean tag again: the write is over, and everybody knows what came of it.
                     if counters.take() == (1, 0) {
-                        let bare = sqlx::query_as::<$database, Book>("SELECT * FROM book ORDER BY id")
-                            .fetch_all(db.uncached())
-                            .await
-                            .unwrap();
+                        let bare =
+                            sqlx::query_as::<$database, Book>("SELECT * FROM book ORDER BY id")
+                                .fetch_all(db.uncached())
+                                .await
+                                .unwrap();
                         assert_eq!(cached, bare);
                         break;
                     }
@@ -411,7 +488,10 @@ macro_rules! suite {
             let mut connection = db.acquire().await.unwrap();
             connection
                 .with_unseen(async |connection| {
-                    sqlx::raw_sql("UPDATE book SET title = 'b'").execute(connection).await.map(drop)
+                    sqlx::raw_sql("UPDATE book SET title = 'b'")
+                        .execute(connection)
+                        .await
+                        .map(drop)
                 })
                 .await
                 .unwrap();
@@ -434,25 +514,38 @@ macro_rules! suite {
                 match next(8) {
                     0 => {
                         let sql = sql($dialect, "DELETE FROM book WHERE id = $1");
-                        sqlx::query::<$database>(sql).bind(id).execute(&db).await.unwrap();
+                        sqlx::query::<$database>(sql)
+                            .bind(id)
+                            .execute(&db)
+                            .await
+                            .unwrap();
                         insert(&db, id, &format!("n{step}")).await;
                     }
                     1 => {
                         let sql = sql($dialect, "UPDATE book SET title = $1 WHERE id = $2");
-                        let query = sqlx::query::<$database>(sql).bind(format!("u{step}")).bind(id);
+                        let query = sqlx::query::<$database>(sql)
+                            .bind(format!("u{step}"))
+                            .bind(id);
                         query.execute(&db).await.unwrap();
                     }
                     2 => {
                         let mut transaction = db.begin().await.unwrap();
                         let sql = sql($dialect, "DELETE FROM book WHERE id = $1");
-                        sqlx::query::<$database>(sql).bind(id).execute(&mut *transaction).await.unwrap();
+                        sqlx::query::<$database>(sql)
+                            .bind(id)
+                            .execute(&mut *transaction)
+                            .await
+                            .unwrap();
                         assert_eq!(one(&mut transaction, id).await, None);
                         if next(2) == 0 {
                             transaction.commit().await.unwrap();
                         }
                     }
                     3 => {
-                        sqlx::query::<$database>("UPDATE book SET price = price + 1").execute(&db).await.unwrap();
+                        sqlx::query::<$database>("UPDATE book SET price = price + 1")
+                            .execute(&db)
+                            .await
+                            .unwrap();
                     }
                     _ => {}
                 }
