@@ -209,7 +209,7 @@ impl<DB: Driver> CachedPool<DB> {
         if !database.is_catalog_outdated() {
             return;
         }
-        let Some(mut connection) = self.0.pool.try_acquire() else {
+        let Some(mut connection) = self.free_connection().await else {
             return;
         };
         let loaded = async {
@@ -229,6 +229,19 @@ impl<DB: Driver> CachedPool<DB> {
             why,
             "the catalog is not loaded; until it is, queries bypass the cache"
         );
+    }
+
+    /// A connection, if that is sure not to wait for another task to give one back.
+    async fn free_connection(&self) -> Option<PoolConnection<DB>> {
+        let pool = &self.0.pool;
+        if let Some(connection) = pool.try_acquire() {
+            return Some(connection);
+        }
+        if pool.size() >= pool.options().get_max_connections() {
+            return None;
+        }
+        let opened = tokio::time::timeout(CATALOG_TIMEOUT, pool.acquire()).await;
+        opened.ok()?.ok()
     }
 
     async fn load_catalog(
