@@ -352,7 +352,8 @@ where
             database.read(&query, run, encode).await
         }
         On::Connection(connection) => {
-            if connection.pool().database().is_catalog_outdated() {
+            // Not in a transaction: loading the catalog could wait for its locks.
+            if !connection.live().await?.session.in_transaction() {
                 connection.pool().clone().current_database().await;
             }
             let statement = connection.live().await?.session.analyze(query.sql);

@@ -192,8 +192,19 @@ impl<DB: Driver> Live<DB> {
     /// Whether everything that was sent is over. What SQLite was doing in this process is over in
     /// any case: if its thread is gone, so is its connection.
     async fn is_over(&mut self) -> bool {
-        self.connection.ping().await.is_ok() || DB::DIALECT == kogia::core::Dialect::Sqlite
+        for _ in 0..Self::ANSWERS {
+            match self.connection.ping().await {
+                Ok(()) => return true,
+                // The answer to an earlier statement, which has failed.
+                Err(Error::Database(_)) => {}
+                Err(_) => break,
+            }
+        }
+        DB::DIALECT == kogia::core::Dialect::Sqlite
     }
+
+    /// More failures than this cannot be waiting to be read.
+    const ANSWERS: usize = 8;
 }
 
 /// A statement that is under way.

@@ -43,6 +43,9 @@ struct Shared<DB: Driver> {
 /// taken over; it looks this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Loading a catalog takes milliseconds, unless it waits for somebody's locks.
+const CATALOG_TIMEOUT: Duration = Duration::from_secs(5);
+
 impl<DB: Driver> CachedPool<DB> {
     /// Wraps a pool: finds out which database it is connected to, and loads its catalog.
     ///
@@ -206,16 +209,39 @@ impl<DB: Driver> CachedPool<DB> {
         if !database.is_catalog_outdated() {
             return;
         }
-        let Some(mut connection) = self.0.pool.try_acquire() else {
+        let Some(mut connection) = self.free_connection().await else {
             return;
         };
         let loaded = async {
             let known = self.know(&mut connection).await?;
             self.load_catalog(&known.database, &mut *connection).await
         };
-        if let Err(error) = loaded.await {
-            tracing::warn!(%error, "the catalog cannot be loaded; until it is, queries bypass the cache");
+        // Somebody may hold locks on what the catalog tells about.
+        let why = match tokio::time::timeout(CATALOG_TIMEOUT, loaded).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => {
+                connection.close_on_drop();
+                "it takes too long".to_owned()
+            }
+        };
+        tracing::warn!(
+            why,
+            "the catalog is not loaded; until it is, queries bypass the cache"
+        );
+    }
+
+    /// A connection, if that is sure not to wait for another task to give one back.
+    async fn free_connection(&self) -> Option<PoolConnection<DB>> {
+        let pool = &self.0.pool;
+        if let Some(connection) = pool.try_acquire() {
+            return Some(connection);
         }
+        if pool.size() >= pool.options().get_max_connections() {
+            return None;
+        }
+        let opened = tokio::time::timeout(CATALOG_TIMEOUT, pool.acquire()).await;
+        opened.ok()?.ok()
     }
 
     async fn load_catalog(

@@ -3,29 +3,29 @@
 use std::pin::Pin;
 use std::task::Poll;
 
-pub use futures::TryStreamExt;
-pub use kogia::{Cache, Stats};
-pub use kogia_sqlx::{CachedPool, TypedQuery};
+pub(crate) use futures::TryStreamExt;
+pub(crate) use kogia::{Cache, Stats};
+pub(crate) use kogia_sqlx::{CachedPool, TypedQuery};
 use serde::{Deserialize, Serialize};
-pub use sqlx::AssertSqlSafe;
+pub(crate) use sqlx::AssertSqlSafe;
 use sqlx::FromRow;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, FromRow)]
-pub struct Book {
-    pub id: i64,
-    pub title: String,
-    pub price: Option<f64>,
+pub(crate) struct Book {
+    pub(crate) id: i64,
+    pub(crate) title: String,
+    pub(crate) price: Option<f64>,
 }
 
 /// A field that serde forgets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, FromRow)]
-pub struct Secret {
-    pub id: i64,
+pub(crate) struct Secret {
+    pub(crate) id: i64,
     #[serde(skip)]
-    pub title: String,
+    pub(crate) title: String,
 }
 
-pub fn book(id: i64, title: &str) -> Book {
+pub(crate) fn book(id: i64, title: &str) -> Book {
     Book {
         id,
         title: title.to_owned(),
@@ -34,7 +34,7 @@ pub fn book(id: i64, title: &str) -> Book {
 }
 
 /// The SQL of one database: `$1` is `?` on MySQL.
-pub fn sql(dialect: &str, text: &str) -> AssertSqlSafe<String> {
+pub(crate) fn sql(dialect: &str, text: &str) -> AssertSqlSafe<String> {
     let text = match dialect {
         "mysql" => ["$1", "$2", "$3"]
             .iter()
@@ -46,25 +46,21 @@ pub fn sql(dialect: &str, text: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(text)
 }
 
-/// Goes on with a future for a moment.
-pub async fn poll_once<T>(mut future: Pin<&mut (dyn Future<Output = T> + Send)>) {
-    std::future::poll_fn(|context| {
-        let _ = future.as_mut().poll(context);
-        Poll::Ready(())
-    })
-    .await;
+/// Goes on with a future for a moment; whether it is finished.
+pub(crate) async fn poll_once<T>(mut future: Pin<&mut (dyn Future<Output = T> + Send)>) -> bool {
+    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await
 }
 
 /// What changed in the counters.
-pub struct Counters<'a>(&'a Cache, Stats);
+pub(crate) struct Counters<'a>(&'a Cache, Stats);
 
 impl<'a> Counters<'a> {
-    pub fn new(cache: &'a Cache) -> Self {
+    pub(crate) fn new(cache: &'a Cache) -> Self {
         Counters(cache, cache.stats())
     }
 
     /// Hits, other reads since the last call.
-    pub fn take(&mut self) -> (u64, u64) {
+    pub(crate) fn take(&mut self) -> (u64, u64) {
         let (before, now) = (self.1, self.0.stats());
         self.1 = now;
         let others = |stats: Stats| stats.misses + stats.stale + stats.bypasses;
@@ -72,7 +68,7 @@ impl<'a> Counters<'a> {
     }
 }
 
-pub const TABLE: &str = "CREATE TABLE book (id BIGINT PRIMARY KEY, title VARCHAR(100) NOT NULL, price DOUBLE PRECISION)";
+pub(crate) const TABLE: &str = "CREATE TABLE book (id BIGINT PRIMARY KEY, title VARCHAR(100) NOT NULL, price DOUBLE PRECISION)";
 
 /// The suite for one database. `$pool` gives an empty database of its own as a plain pool.
 #[macro_export]
@@ -432,6 +428,8 @@ macro_rules! suite {
                     .await
                     .unwrap()
             };
+            // The first reader finds out that the schema changed, the second one loads the catalog.
+            assert_eq!(cheap().await, [book(1, "a")]);
             assert_eq!(cheap().await, [book(1, "a")]);
             let mut counters = Counters::new(&cache);
             assert_eq!(cheap().await, [book(1, "a")]);
@@ -454,7 +452,9 @@ macro_rules! suite {
                 let mut write = Box::pin(write);
                 // Polled some way, then dropped.
                 for _ in 0..round {
-                    poll_once(write.as_mut()).await;
+                    if poll_once(write.as_mut()).await {
+                        break;
+                    }
                     tokio::task::yield_now().await;
                 }
                 drop(write);
