@@ -2,12 +2,15 @@
 
 use std::io::{BufRead, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use kogia::core::{
     Analyzer, DatabaseId, DatabaseTags, Dialect, KeyPrefix, Parameter, QueryKey, ReadRequest,
     Schema, Statement, TagNames, Value, WriteScope, written_tags,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::database_url::DatabaseUrl;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -75,7 +78,7 @@ struct Answer<'a> {
 
 /// Analyses statements by one catalog.
 struct Explainer {
-    analyzer: Analyzer,
+    analyzer: Arc<Analyzer>,
     tags: DatabaseTags,
 }
 
@@ -107,22 +110,24 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
 
 impl Explainer {
     fn new(arguments: &Arguments) -> Result<Self, String> {
-        let (id, schema) = match (&arguments.database_url, arguments.dialect) {
-            (Some(url), dialect) => crate::catalog::load(url, dialect)?,
-            (None, Some(dialect)) => (DatabaseId::new("explain"), Schema::unknown(dialect)),
+        let analyzer = match (&arguments.database_url, arguments.dialect) {
+            (Some(url), dialect) => {
+                let url: DatabaseUrl = url.parse()?;
+                if let Some(dialect) = dialect.filter(|dialect| *dialect != url.dialect) {
+                    return Err(format!("--dialect says {dialect}, and --database-url {url}"));
+                }
+                crate::catalog::load(&url)?
+            }
+            (None, Some(dialect)) => {
+                Arc::new(Analyzer::new(DatabaseId::new("explain"), Schema::unknown(dialect)))
+            }
             (None, None) => {
-                return Err(
-                    "say which SQL it is: --dialect postgres, mysql or sqlite, or \
+                return Err("say which SQL it is: --dialect postgres, mysql or sqlite, or \
                             --database-url with a database"
-                        .to_owned(),
-                );
+                    .to_owned());
             }
         };
-        let tags = DatabaseTags::new(&id);
-        Ok(Explainer {
-            analyzer: Analyzer::new(id, schema),
-            tags,
-        })
+        Ok(Explainer { tags: DatabaseTags::new(analyzer.database()), analyzer })
     }
 
     fn batch(&self) -> Result<(), String> {
@@ -203,7 +208,6 @@ impl Explainer {
                     let values: Vec<String> = values.iter().map(|value| value.display()).collect();
                     format!(", only where {} is {}", column.name, values.join(" or "))
                 }
-                _ => String::new(),
             };
             anstream::println!("  writes  {}{scope}", write.table);
         }

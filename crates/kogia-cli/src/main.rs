@@ -1,5 +1,8 @@
 //! The `kogia` command.
 
+mod catalog;
+mod database_url;
+mod demo;
 mod explain;
 
 use std::process::ExitCode;
@@ -16,12 +19,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run a bookshop on the cache: how fast it is, and that no answer is stale.
+    Demo(demo::Arguments),
     /// Say what a statement reads and writes, and whether its result can be cached.
     Explain(explain::Arguments),
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  kogia demo
   kogia explain \"SELECT * FROM book WHERE id = 7\" --dialect postgres
   kogia explain --batch --database-url postgres://localhost/shop < queries.jsonl
 
@@ -29,6 +35,7 @@ Every command has its own --help with more examples.";
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
     };
     match result {

@@ -5,11 +5,14 @@
 
 mod analysis;
 mod canonical;
+mod catalog;
 mod dialect;
+mod entry;
 mod generation;
 mod invalidation;
 mod key;
 mod lookup;
+pub mod rows;
 mod schema;
 mod session;
 mod settings;
@@ -23,7 +26,9 @@ pub use self::analysis::{
     Table, Uncacheable, Wide, Write, WriteScope,
 };
 pub use self::canonical::canonical;
-pub use self::dialect::{Dialect, UnknownDialectError};
+pub use self::catalog::{Catalog, FactKind, Facts};
+pub use self::dialect::{Dialect, UnknownDialectError, key_kind};
+pub use self::entry::{EncodeEntryError, Entry, EntryError, EntryHeader, EntryRef};
 pub use self::generation::{Generation, Lease, OwnerId, Stamp, StoreTime, TagState, Tokens};
 pub use self::invalidation::{Invalidation, TagSet, written_tags};
 pub use self::key::{FORMAT_VERSION, KeyPrefix, QueryKey};

@@ -119,7 +119,7 @@ impl ReadRequest {
     }
 
     /// Decides the read, given what the store answered.
-    pub fn decide<V>(self, response: ReadResponse<V>) -> Decision<V> {
+    pub fn decide<V>(&self, response: ReadResponse<V>) -> Decision<V> {
         let ReadResponse { generations, entry } = response;
         if generations.len() != self.tags.len() {
             return Decision::Bypass(ReadBypass::Forgotten);
@@ -145,7 +145,7 @@ impl ReadRequest {
         }
         let fill = Fill {
             stamp: Stamp(generations),
-            request: self,
+            request: self.clone(),
         };
         if stale {
             Decision::Stale(fill)

@@ -99,8 +99,12 @@ impl Relation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RelationKind {
-    /// An ordinary table, or a partition or root of a partitioned one.
+    /// An ordinary table, or the root of a partitioned one. With parents it inherits from them,
+    /// and no read or write of the hierarchy is pinned: a key is unique only in its own table.
     Table,
+    /// A partition of its one parent, whose keys are unique over all partitions. It counts as the
+    /// root itself.
+    Partition,
     /// A view, with the text of its query, or `None` if it may not be read.
     View(Option<Box<str>>),
     /// A materialized view: read like a table, written by `REFRESH`.
@@ -145,12 +149,15 @@ pub struct Cascade {
     pub on_delete: bool,
     /// Whether changing a referenced key changes rows.
     pub on_update: bool,
+    /// The referenced columns, folded to lower case. Empty if they are not known or one of them is
+    /// generated from others: any update then counts as a change of the referenced key.
+    pub columns: Vec<Box<str>>,
 }
 
 /// A trigger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
-    /// On which writes it runs.
+    /// On which writes it runs. A trigger on `TRUNCATE` counts as one on `DELETE`.
     pub on_insert: bool,
     /// See `on_insert`.
     pub on_update: bool,
@@ -164,8 +171,10 @@ pub struct Trigger {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TriggerBody {
-    /// Its statements, in the dialect, to be analysed. `NEW` and `OLD` count as columns. A
-    /// statement that cannot be described makes the trigger [`TriggerBody::Unknown`].
+    /// Its statements, in the dialect, to be analysed: the actions of a rule, the body of a
+    /// PL/pgSQL function, what stands after `FOR EACH ROW` (MySQL), what stands between `BEGIN` and
+    /// `END` (SQLite). `NEW` and `OLD` count as columns. A statement that cannot be described makes
+    /// the trigger [`TriggerBody::Unknown`].
     Statements(Box<str>),
     /// Not known: a write to the table invalidates the database.
     Unknown,

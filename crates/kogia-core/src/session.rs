@@ -4,25 +4,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::analysis::{Effect, Isolation, IsolationScope, Statement};
+use crate::analysis::{Effect, Isolation, IsolationScope, Statement, Uncacheable};
 use crate::dialect::Dialect;
 use crate::generation::Generation;
 use crate::invalidation::{TagSet, written_tags};
 use crate::key::KeyPrefix;
 use crate::lookup::DatabaseTags;
 use crate::settings::ScopedSettings;
-use crate::tag::Tag;
+use crate::tag::{DatabaseId, Tag};
 use crate::transaction::{Snapshot, Transaction};
 use crate::value::Parameter;
+
+/// Whether a prepared statement runs a prepared statement, which no database allows.
+fn runs_another(statement: &Statement) -> bool {
+    statement
+        .effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Execute(_)))
+}
 
 /// The taint of a session that may have a setting which no statement is known to have left.
 const UNKNOWN_OUTCOME: &str = "a setting whose transaction ended unseen";
 
 /// What a session starts with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SessionConfig {
     /// The dialect of the connection.
     pub dialect: Dialect,
+    /// The identity of its database.
+    pub id: DatabaseId,
     /// The tags of its database.
     pub database: DatabaseTags,
     /// The isolation level of transactions that name none.
@@ -39,14 +49,18 @@ pub struct SessionConfig {
 impl SessionConfig {
     /// How a cacheable query may use the cache on a fresh connection, outside any transaction.
     pub fn access(&self) -> Access {
-        if self.isolation == Isolation::ReadUncommitted {
-            Access::Bypass(SessionBypass::ReadUncommitted)
-        } else if !self.autocommit {
-            // The query would open a transaction, whose snapshot nobody prepared for.
-            Access::Bypass(SessionBypass::SnapshotMoved)
-        } else {
-            Access::Shared
-        }
+        access_in_autocommit(self.isolation, self.autocommit)
+    }
+}
+
+fn access_in_autocommit(isolation: Isolation, autocommit: bool) -> Access {
+    if isolation == Isolation::ReadUncommitted {
+        Access::Bypass(SessionBypass::ReadUncommitted)
+    } else if !autocommit {
+        // The query would open a transaction, whose snapshot nobody prepared for.
+        Access::Bypass(SessionBypass::SnapshotMoved)
+    } else {
+        Access::Shared
     }
 }
 
@@ -66,7 +80,10 @@ pub struct SessionState {
     prefix: KeyPrefix,
     temporary: BTreeSet<Box<str>>,
     prepared: BTreeMap<Box<str>, Arc<Statement>>,
-    other_database: bool,
+    /// `USE` moved the session there.
+    other_database: Option<Box<str>>,
+    /// See [`Effect::OpaqueWrites`].
+    opaque_writes: bool,
 }
 
 /// How a cacheable query may use the cache.
@@ -103,6 +120,8 @@ pub enum SessionBypass {
     TransactionFailed,
     /// It is not known whether its transaction is still open.
     Doubtful,
+    /// Its transaction has changed the schema, which the catalog does not show yet.
+    SchemaChanged,
     /// A temporary table of the session shadows a table of the query.
     TemporaryTable,
     /// The session moved to another database.
@@ -118,6 +137,7 @@ impl fmt::Display for SessionBypass {
                 "something was committed since the snapshot of the transaction began"
             }
             SessionBypass::TransactionFailed => "the transaction has failed",
+            SessionBypass::SchemaChanged => "the transaction has changed the schema",
             SessionBypass::Doubtful => "it is not known whether the transaction is still open",
             SessionBypass::TemporaryTable => "a temporary table of the session has this name",
             SessionBypass::OtherDatabase => "the session moved to another database",
@@ -160,7 +180,8 @@ impl SessionState {
             prefix: config.prefix,
             temporary: BTreeSet::new(),
             prepared: BTreeMap::new(),
-            other_database: false,
+            other_database: None,
+            opaque_writes: false,
             config,
         }
     }
@@ -234,7 +255,13 @@ impl SessionState {
                     transaction.dirty.extend(&written);
                 }
             }
-            Outcome::Failed => self.apply_failure(&statement),
+            Outcome::Failed => {
+                self.apply_failure(&statement);
+                // Of several statements the first may have written before another one failed.
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.dirty.extend(&written);
+                }
+            }
             Outcome::Unknown => {
                 // The connection is useless; whoever goes on with it knows nothing about it.
                 let mut lost = self.new_transaction(None);
@@ -290,7 +317,7 @@ impl SessionState {
         if self.settings.now().is_tainted() {
             return Access::Bypass(SessionBypass::Tainted);
         }
-        if self.other_database {
+        if self.other_database.is_some() {
             return Access::Bypass(SessionBypass::OtherDatabase);
         }
         let shadowed = |name: &str| self.temporary.contains(name);
@@ -298,13 +325,7 @@ impl SessionState {
             return Access::Bypass(SessionBypass::TemporaryTable);
         }
         let Some(transaction) = &self.transaction else {
-            let (isolation, autocommit) = (self.isolation, self.autocommit);
-            return SessionConfig {
-                isolation,
-                autocommit,
-                ..*self.config
-            }
-            .access();
+            return access_in_autocommit(self.isolation, self.autocommit);
         };
         if transaction.doubtful {
             return Access::Bypass(SessionBypass::Doubtful);
@@ -314,6 +335,10 @@ impl SessionState {
         }
         if transaction.isolation == Isolation::ReadUncommitted {
             return Access::Bypass(SessionBypass::ReadUncommitted);
+        }
+        if transaction.dirty.contains(self.config.database.schema_epoch) {
+            // What the names stand for now, no catalog says before the commit.
+            return Access::Bypass(SessionBypass::SchemaChanged);
         }
         if transaction.dirty.intersects(tags) {
             return Access::Private;
@@ -347,7 +372,8 @@ impl SessionState {
             || !self.settings.now().is_default()
             || !self.temporary.is_empty()
             || !self.prepared.is_empty()
-            || self.other_database
+            || self.other_database.is_some()
+            || self.opaque_writes
             || self.autocommit != self.config.autocommit
             || self.isolation != self.config.isolation
             || self.next_isolation.is_some()
@@ -357,27 +383,52 @@ impl SessionState {
     fn written(&self, statement: &Statement, parameters: &[Parameter<'_>]) -> TagSet {
         let database = &self.config.database;
         let mut tags = written_tags(database, statement, parameters);
-        let mut everything = !self.config.catalog && !tags.is_empty();
+        let mut everything = !self.config.catalog || self.opaque_writes;
+        let mut elsewhere = self.other_database.as_deref();
         for effect in &statement.effects {
-            if let Effect::Execute(name) = effect {
-                match self.prepared.get(name) {
-                    // Its parameters are not those of this call, so keys are not known.
-                    Some(inner) => tags.extend(&written_tags(database, inner, &[])),
-                    None => everything = true,
+            match effect {
+                // Its parameters are not those of this call, so keys are not known.
+                Effect::Execute(name) => match self.prepared.get(name) {
+                    Some(inner) if !runs_another(inner) => {
+                        tags.extend(&self.written(inner, &[]));
+                    }
+                    _ => tags.insert(database.database_epoch),
+                },
+                Effect::WritesOtherDatabase(name) => {
+                    tags.extend(&self.epochs_of(name));
+                    elsewhere = elsewhere.filter(|other| *other != &**name);
                 }
+                _ => {}
             }
         }
-        if everything || (self.other_database && !tags.is_empty()) {
+        everything |= elsewhere.is_some();
+        if everything && !tags.is_empty() {
             tags.insert(database.database_epoch);
+            elsewhere
+                .iter()
+                .for_each(|name| tags.extend(&self.epochs_of(name)));
+        }
+        if !tags.is_empty() {
             tags.insert(database.commit);
         }
         tags
     }
 
+    /// What makes every entry of another database of the server stale.
+    fn epochs_of(&self, database: &str) -> TagSet {
+        let tags = DatabaseTags::new(&self.config.id.sibling(database));
+        [tags.database_epoch, tags.schema_epoch, tags.commit]
+            .into_iter()
+            .collect()
+    }
+
     /// Whether the effect commits what the open transaction has written.
     fn commits(&self, effect: &Effect) -> bool {
         match effect {
-            Effect::Commit { .. } | Effect::ImplicitCommit | Effect::Autocommit(true) => true,
+            Effect::Commit { .. }
+            | Effect::ImplicitCommit
+            | Effect::MayCommit
+            | Effect::Autocommit(true) => true,
             Effect::Release(name) => self
                 .transaction
                 .as_ref()
@@ -450,7 +501,10 @@ impl SessionState {
             Effect::CreateTemporary(name) => {
                 self.temporary.insert(name.clone());
             }
-            Effect::UseDatabase(_) => self.other_database = true,
+            Effect::UseDatabase(name) => self.other_database = Some(name.clone()),
+            Effect::OpaqueWrites => self.opaque_writes = true,
+            Effect::MayCommit => self.doubt(),
+            Effect::WritesOtherDatabase(_) => {}
             Effect::Prepare { name, statement } => {
                 match statement {
                     Some(statement) => self.prepared.insert(name.clone(), Arc::clone(statement)),
@@ -490,6 +544,8 @@ impl SessionState {
     }
 
     fn apply_failure(&mut self, statement: &Statement) {
+        let several = statement.effects.len() > 1
+            || statement.uncacheable == Some(Uncacheable::SeveralStatements);
         let Some(transaction) = &mut self.transaction else {
             // A text of several statements may have failed after its first parts took effect.
             let opens = |effect: &Effect| {
@@ -501,11 +557,11 @@ impl SessionState {
                         | Effect::Execute(_)
                 )
             };
-            if statement.effects.len() > 1 && statement.effects.iter().any(opens) {
+            if several && statement.effects.iter().any(opens) {
                 self.doubt();
             }
             // Settings of its first parts may hold now. Which ones nobody knows.
-            if statement.effects.len() > 1 {
+            if several && !statement.effects.is_empty() {
                 self.settings.apply(&Effect::Taint {
                     name: UNKNOWN_OUTCOME.into(),
                     local: false,

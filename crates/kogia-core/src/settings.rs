@@ -46,7 +46,13 @@ impl Settings {
             Effect::Untaint(name) => {
                 self.taints.remove(name);
             }
-            Effect::ResetAll { .. } => *self = Settings::default(),
+            Effect::ResetAll { discard: true } => *self = Settings::default(),
+            // `RESET ALL` leaves who the session is.
+            Effect::ResetAll { discard: false } => {
+                self.values
+                    .retain(|name, _| matches!(&**name, "role" | "session_authorization"));
+                self.taints.clear();
+            }
             _ => {}
         }
     }

@@ -6,8 +6,8 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// The identity of a database, never an application's alias for it.
 ///
-/// PostgreSQL: system identifier, timeline and database OID. MySQL and MariaDB: server uuid and
-/// schema. SQLite: identity of the file. Two front ends that give the same name share entries.
+/// PostgreSQL: system identifier, timeline and database OID. MySQL and MariaDB: server uuid, a
+/// slash, and the schema in lower case. SQLite: identity of the file. Two front ends that give the same name share entries.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct DatabaseId {
     name: Box<str>,
@@ -20,6 +20,13 @@ impl DatabaseId {
         let name = name.into();
         let seed = xxh3_128_with_seed(name.as_bytes(), 0);
         DatabaseId { name, seed }
+    }
+
+    /// The identity of another database of the same server: what stands behind the last slash
+    /// is the database (MySQL).
+    pub fn sibling(&self, database: &str) -> DatabaseId {
+        let server = self.name.rsplit_once('/').map_or("", |(server, _)| server);
+        DatabaseId::new(format!("{server}/{database}"))
     }
 
     /// The full name.

@@ -47,6 +47,7 @@ impl Harness {
         let prefix = KeyPrefix::new([b"test".as_slice()]);
         let config = SessionConfig {
             dialect,
+            id: id.clone(),
             database: tags,
             isolation,
             autocommit: true,
@@ -567,4 +568,56 @@ fn a_text_with_begin_and_a_write_leaves_the_write_dirty() {
     session.run(&Arc::new(text), Outcome::Done);
     assert_eq!(session.access("book"), Access::Private);
     assert_eq!(session.effect(COMMIT), session.marks_of(&["book"]));
+}
+
+#[test]
+fn a_procedure_may_commit_and_may_open_a_transaction() {
+    let mut session = Harness::new(Dialect::MySql);
+    session.begin();
+    let write = session.write("book");
+    session.run(&write, Outcome::Done);
+    assert_eq!(
+        session.effect(Effect::MayCommit),
+        session.marks_of(&["book"])
+    );
+    assert_eq!(
+        session.access("shop"),
+        Access::Bypass(SessionBypass::Doubtful)
+    );
+    let marks = session.marks_of(&["book"]);
+    assert_eq!(
+        session.effect(COMMIT),
+        marks,
+        "it may have left the transaction open"
+    );
+    assert_eq!(session.access("shop"), Access::Shared);
+}
+
+#[test]
+fn writes_of_a_session_that_nobody_understands_may_write_anything() {
+    let mut session = Harness::new(Dialect::Sqlite);
+    session.effect(Effect::OpaqueWrites);
+    let write = session.write("book");
+    assert!(
+        session
+            .run(&write, Outcome::Done)
+            .contains(&session.tags.database_epoch)
+    );
+    assert!(session.state.is_altered());
+}
+
+#[test]
+fn writes_to_another_database_of_the_server_invalidate_it() {
+    let other = DatabaseTags::new(&DatabaseId::new("test").sibling("other"));
+    let mut session = Harness::new(Dialect::MySql);
+    let marks = session.effect(Effect::WritesOtherDatabase("other".into()));
+    assert!(marks.contains(&other.database_epoch) && marks.contains(&other.commit));
+    let mut session = Harness::new(Dialect::MySql);
+    session.effect(Effect::UseDatabase("other".into()));
+    let write = session.write("book");
+    assert!(
+        session
+            .run(&write, Outcome::Done)
+            .contains(&other.database_epoch)
+    );
 }

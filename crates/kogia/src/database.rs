@@ -84,6 +84,7 @@ pub(crate) struct DatabaseInner {
 }
 
 /// The catalog that statements are analysed by.
+#[derive(Debug)]
 pub(crate) struct LoadedCatalog {
     pub(crate) analyzer: Arc<Analyzer>,
     /// The schema epoch that was read before the catalog was; `None` without a catalog.
@@ -127,6 +128,7 @@ impl LoadedCatalog {
         let settings = settings.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
         let session = SessionConfig {
             dialect: config.dialect,
+            id: config.id.clone(),
             database: *tags,
             isolation: config.isolation,
             autocommit: config.autocommit,

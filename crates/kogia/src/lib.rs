@@ -18,6 +18,8 @@ pub use self::event::{BypassReason, Event, Listener, ReadOutcome, Stats};
 pub use self::policy::{QueryMode, QueryOptions, TablePolicy};
 pub use self::read::{Answer, Encoded, Query};
 pub use self::session::{Running, Session};
+#[cfg(all(feature = "file", target_os = "linux"))]
+pub use self::store::FileStore;
 pub use self::store::{
     Abandoned, Backend, Mark, MemoryStore, Store, StoreError, StoreUrl, StoreUrlError, Usage,
 };

@@ -182,7 +182,7 @@ impl Reader<'_> {
         {
             response.entry = None;
         }
-        let (outcome, fill) = match request.clone().decide(response) {
+        let (outcome, fill) = match request.decide(response) {
             Decision::Hit(value) => return Ok((ReadOutcome::Hit, Step::Answer(value))),
             Decision::Miss(fill) => (ReadOutcome::Miss, fill),
             Decision::Stale(fill) => (ReadOutcome::Stale, fill),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kogia_core::{
-    Execution, Fill, Generation, Outcome, Parameter, QueryKey, SessionConfig, SessionState, Stamp,
+    Effect, Execution, Fill, Generation, Outcome, Parameter, QueryKey, SessionState, Stamp,
     Statement, StoredEntry, Tag, TagSet,
 };
 
@@ -28,7 +28,8 @@ use crate::store::Backend;
 pub struct Session {
     database: Database,
     state: SessionState,
-    config: Arc<SessionConfig>,
+    /// The catalog that the session follows.
+    catalog: Arc<LoadedCatalog>,
     private: PrivateEntries,
     backend: Backend,
     waits: bool,
@@ -62,11 +63,11 @@ impl Running {
 
 impl Session {
     pub(crate) fn new(database: Database, backend: Backend) -> Self {
-        let config = Arc::clone(&database.catalog().session);
+        let catalog = Arc::clone(&database.catalog());
         Session {
-            state: SessionState::new(Arc::clone(&config)),
+            state: SessionState::new(Arc::clone(&catalog.session)),
             private: PrivateEntries::default(),
-            config,
+            catalog,
             database,
             backend,
             waits: false,
@@ -116,16 +117,19 @@ impl Session {
         sql: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Running, WriteError> {
-        // One catalog for the analysis and for the check that it is still the present one.
-        let catalog = Arc::clone(&self.database.catalog());
-        self.follow(&catalog);
+        self.follow_catalog();
         self.read_commit_generation();
-        let statement = catalog.analyzer.analyze(sql);
+        let statement = self.catalog.analyzer.analyze(sql);
         let mut execution = self.state.plan(&statement, parameters);
+        let undoes = |effect: &Effect| matches!(effect, Effect::RollbackTo(_) | Effect::Execute(_));
+        if statement.effects.iter().any(undoes) {
+            // Nobody knows which of the transaction's own entries saw what is undone.
+            self.private.clear();
+        }
         self.private.remove(&execution.written);
         if !execution.written.is_empty() {
-            let under = *self.written_under.get_or_insert(catalog.generation);
-            self.catalogs_mixed |= under != catalog.generation;
+            let under = *self.written_under.get_or_insert(self.catalog.generation);
+            self.catalogs_mixed |= under != self.catalog.generation;
         }
         let mut running = Running {
             execution: None,
@@ -134,7 +138,7 @@ impl Session {
         };
         if !execution.mark.is_empty() {
             running.schema = self.schema_generation();
-            if self.catalogs_mixed || !self.is_current(&catalog, running.schema) {
+            if self.catalogs_mixed || !self.is_catalog_current(running.schema) {
                 // A trigger or a cascade may have come up that the analysis did not know of.
                 execution.mark.extend(&self.everything());
             }
@@ -209,10 +213,12 @@ impl Session {
         &self.database
     }
 
-    fn follow(&mut self, catalog: &LoadedCatalog) {
-        if !Arc::ptr_eq(&catalog.session, &self.config) {
-            self.config = Arc::clone(&catalog.session);
-            self.state.set_config(Arc::clone(&self.config));
+    /// Follows a catalog that was loaded again.
+    fn follow_catalog(&mut self) {
+        let catalog = self.database.catalog();
+        if !Arc::ptr_eq(&catalog, &self.catalog) {
+            self.catalog = Arc::clone(&catalog);
+            self.state.set_config(Arc::clone(&catalog.session));
         }
     }
 
@@ -230,9 +236,10 @@ impl Session {
             .ok()
     }
 
-    /// Whether a catalog is the present one, given the schema epoch's generation.
-    fn is_current(&self, catalog: &LoadedCatalog, now: Option<Generation>) -> bool {
-        let Some(loaded) = catalog.generation else {
+    /// Whether the catalog that the session follows is the present one, given the schema epoch's
+    /// generation.
+    fn is_catalog_current(&self, now: Option<Generation>) -> bool {
+        let Some(loaded) = self.catalog.generation else {
             // Without a catalog, every write renews the database epoch anyway.
             return true;
         };
@@ -349,16 +356,15 @@ fn outcome(succeeded: bool, marked: bool) -> Outcome {
 
 impl Source for Session {
     fn step(&mut self, query: &Query<'_>) -> Step {
-        let catalog = Arc::clone(&self.database.catalog());
-        self.follow(&catalog);
+        self.follow_catalog();
         self.read_commit_generation();
         let reader = Reader {
             database: &self.database,
-            catalog: &catalog,
+            catalog: &self.catalog,
             prefix: self.state.prefix(),
             waits: self.waits && !self.state.in_transaction(),
         };
-        let statement = catalog.analyzer.analyze(query.sql);
+        let statement = self.catalog.analyzer.analyze(query.sql);
         reader.step(
             query,
             &statement,

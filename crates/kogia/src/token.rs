@@ -2,10 +2,12 @@
 //!
 //! A generator in user space that `fork()` copies gives two workers the same token.
 
-use kogia_core::{Generation, OwnerId};
+#[cfg(all(feature = "file", target_os = "linux"))]
+use kogia_core::Generation;
+use kogia_core::OwnerId;
 
 /// A generation that no tag ever had.
-#[cfg_attr(not(feature = "file"), allow(dead_code))]
+#[cfg(all(feature = "file", target_os = "linux"))]
 pub(crate) fn fresh_generation() -> Result<Generation, getrandom::Error> {
     random().map(Generation::from_random)
 }

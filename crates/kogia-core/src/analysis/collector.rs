@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::dialect::Dialect;
+use sqlparser::ast::Ident;
+
 use crate::catalog::Catalog;
+use crate::dialect::Dialect;
 use crate::tag::DatabaseId;
 
-use super::statement::{Effect, Pin, Read, Uncacheable, Wide, Write, WriteScope};
+use super::statement::{Effect, Pin, Proof, Read, Statement, Uncacheable, Wide, Write};
+use super::target::Reach;
 
-/// Collects the findings of one analysis. `read.rs` walks queries and expressions, `write.rs`
-/// walks statements that write, `session.rs` those that change the session; all add to this.
+/// Collects the findings of one analysis. `read.rs` and its neighbours walk queries and
+/// expressions, `write.rs` walks statements that write, `session.rs` those that change the
+/// session; all add to this.
 pub(super) struct Collector<'a> {
     pub(super) dialect: Dialect,
     pub(super) database: &'a DatabaseId,
@@ -19,9 +23,17 @@ pub(super) struct Collector<'a> {
     pub(super) wide: Wide,
     pub(super) uncacheable: Option<Uncacheable>,
     pub(super) effects: Vec<Effect>,
-    /// How many positional placeholders (`?`, `%s`) stood before the point that the walk has
-    /// reached is not tracked here: they are numbered in the token stream before parsing.
+    /// How many queries the walk is inside of.
     pub(super) depth: usize,
+    /// The names of the CTEs in scope, the innermost last.
+    pub(super) ctes: Vec<Ident>,
+    /// The views that the walk is inside of, to notice a cycle.
+    pub(super) views: Vec<Arc<str>>,
+    /// Whether no read may be pinned here: the text holds operators whose precedence is not
+    /// certain, or the walk is inside of a recursive CTE.
+    pub(super) unpinned: bool,
+    /// What cascades and triggers have reached so far.
+    pub(super) reach: Reach,
 }
 
 impl<'a> Collector<'a> {
@@ -36,10 +48,14 @@ impl<'a> Collector<'a> {
             uncacheable: None,
             effects: Vec::new(),
             depth: 0,
+            ctes: Vec::new(),
+            views: Vec::new(),
+            unpinned: false,
+            reach: Reach::default(),
         }
     }
 
-    /// The first reason stays: it is the one that stands first in the text.
+    /// The first reason stays: it is, more or less, the one that stands first in the text.
     pub(super) fn refuse(&mut self, why: Uncacheable) {
         self.uncacheable.get_or_insert(why);
     }
@@ -50,15 +66,63 @@ impl<'a> Collector<'a> {
         self.wide = self.wide.join(Wide::Database);
     }
 
-    /// Adds a base table to the read set.
-    pub(super) fn read_table(&mut self, table: Arc<str>, pin: Option<Pin>) {
-        let _ = (table, pin);
-        todo!("read.rs")
+    /// A text that may do anything to data, schema and session.
+    pub(super) fn opaque_everything(&mut self, why: impl Into<Box<str>>) {
+        self.opaque(why);
+        self.wide = Wide::Everything;
+        self.effects.push(Effect::Taint {
+            name: "opaque statement".into(),
+            local: false,
+        });
+        // It may also hold a BEGIN or a COMMIT.
+        self.effects.push(Effect::MayCommit);
     }
 
-    /// Adds a base table to the write set.
-    pub(super) fn write_table(&mut self, table: Arc<str>, scope: WriteScope) {
-        let _ = (table, scope);
-        todo!("write.rs")
+    /// Adds a base table to the read set, by its canonical name.
+    ///
+    /// A table that is read in several places is pinned only if it is in all of them; which of the
+    /// keys exist is then not proved by the rows of the result.
+    pub(super) fn read_table(&mut self, table: Arc<str>, pin: Option<Pin>) {
+        let Some(known) = self.reads.iter_mut().find(|read| read.table == table) else {
+            let tags = self.catalog.table_tags(&table);
+            self.reads.push(Read { table, tags, pin });
+            return;
+        };
+        let united = known.pin.take().zip(pin).map(|(mut one, other)| {
+            for value in other.values {
+                if !one.values.contains(&value) {
+                    one.values.push(value);
+                }
+            }
+            Pin {
+                proof: Proof::Never,
+                ..one
+            }
+        });
+        known.pin = united.filter(|pin| pin.values.len() <= Pin::MAX);
+    }
+
+    /// The findings, for a text of this digest.
+    pub(super) fn finish(self, digest: [u8; 32]) -> Statement {
+        let mut statement = Statement {
+            digest,
+            reads: self.reads,
+            writes: self.writes,
+            wide: self.wide,
+            uncacheable: self.uncacheable,
+            effects: self.effects,
+        };
+        if statement.uncacheable.is_none() {
+            statement.uncacheable = if statement.is_write() {
+                Some(Uncacheable::Writes)
+            } else if !statement.effects.is_empty() {
+                Some(Uncacheable::NotARead)
+            } else if statement.reads.is_empty() {
+                Some(Uncacheable::NoTable)
+            } else {
+                None
+            };
+        }
+        statement
     }
 }

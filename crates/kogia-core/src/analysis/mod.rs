@@ -3,7 +3,32 @@
 //! The analysis never fails. What it cannot understand is opaque: as a read it bypasses, as a
 //! write it invalidates the database.
 
+mod bulk;
+mod collector;
+mod command;
+mod ddl;
+mod edges;
+mod expression;
+mod fingerprint;
+mod function;
+mod grammar;
+mod lexer;
+mod memo;
+mod pin;
+mod prepare;
+mod proof;
+mod read;
+mod relation;
+mod scan;
+mod session;
 mod statement;
+mod target;
+mod text;
+mod trigger;
+mod write;
+
+#[cfg(test)]
+mod tests;
 
 pub use self::statement::{
     Effect, Isolation, IsolationScope, Literal, Operand, Pin, Proof, Read, Statement, Uncacheable,
@@ -12,6 +37,9 @@ pub use self::statement::{
 
 use std::sync::Arc;
 
+use self::memo::Memo;
+use crate::catalog::Catalog;
+use crate::dialect::Dialect;
 use crate::schema::Schema;
 use crate::tag::DatabaseId;
 
@@ -24,13 +52,22 @@ use crate::tag::DatabaseId;
 #[derive(Debug)]
 pub struct Analyzer {
     database: DatabaseId,
-    schema: Schema,
+    catalog: Catalog,
+    fingerprint: [u8; 32],
+    memo: Memo,
 }
 
 impl Analyzer {
     /// An analyzer for one database, given what its catalog says.
     pub fn new(database: DatabaseId, schema: Schema) -> Self {
-        Analyzer { database, schema }
+        let fingerprint = fingerprint::fingerprint(&schema);
+        let catalog = Catalog::new(&database, schema);
+        Analyzer {
+            database,
+            catalog,
+            fingerprint,
+            memo: Memo::new(),
+        }
     }
 
     /// The database whose tags the statements carry.
@@ -40,26 +77,45 @@ impl Analyzer {
 
     /// The schema facts.
     pub fn schema(&self) -> &Schema {
-        &self.schema
+        self.catalog.schema()
     }
 
     /// A digest of the schema facts and of the rules of the analysis, for keys: processes that
     /// know different catalogs do not share entries.
     pub fn fingerprint(&self) -> [u8; 32] {
-        todo!()
+        self.fingerprint
     }
 
     /// The base tables that a name stands for: the table itself, or what a view reads. For
     /// invalidation by hand.
     pub fn tables_of(&self, name: &str) -> Vec<Table> {
-        let _ = name;
-        todo!()
+        // What a query of it would read; the name is quoted as a string of the dialect's own.
+        let quote = if self.catalog.dialect() == Dialect::MySql {
+            "`"
+        } else {
+            "\""
+        };
+        let quoted = name.replace(quote, &quote.repeat(2));
+        let statement = self.analyze(&format!("SELECT * FROM {quote}{quoted}{quote}"));
+        let table = |read: &Read| Table {
+            name: Arc::clone(&read.table),
+            tags: read.tags,
+            key: self
+                .catalog
+                .relation(&read.table)
+                .and_then(|facts| facts.key.clone()),
+        };
+        statement.reads.iter().map(table).collect()
     }
 
     /// What the text does. Never fails; see [`Uncacheable::Opaque`].
     pub fn analyze(&self, sql: &str) -> Arc<Statement> {
-        let _ = sql;
-        todo!()
+        if let Some(known) = self.memo.get(sql) {
+            return known;
+        }
+        let statement = Arc::new(text::analyze(&self.database, &self.catalog, sql));
+        self.memo.insert(sql, &statement);
+        statement
     }
 }
 

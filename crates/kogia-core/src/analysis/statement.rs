@@ -299,8 +299,13 @@ pub enum Effect {
     /// `PREPARE TRANSACTION`: the transaction leaves this session and is neither committed nor
     /// rolled back. (`COMMIT PREPARED` is [`Wide::Database`] and no effect.)
     PrepareTransaction,
-    /// The statement commits the open transaction before it runs: DDL on MySQL.
+    /// The statement commits the open transaction before it runs: DDL on MySQL. If it fails, the
+    /// transaction may be committed or not.
     ImplicitCommit,
+    /// The statement may commit the open transaction, or leave it open: `CALL` and statements that
+    /// nobody knows, on MySQL. What the transaction wrote is invalidated as by a commit, and stays
+    /// dirty as if there was none.
+    MayCommit,
     /// `SET autocommit = 0 | 1`. Setting it to 1 commits.
     Autocommit(bool),
     /// The isolation level of some transactions changes.
@@ -320,7 +325,8 @@ pub enum Effect {
         local: bool,
     },
     /// `RESET ALL`, `DISCARD ALL`, `RESET CONNECTION`: all settings are the session's defaults
-    /// again, and, with `discard`, temporary tables and prepared statements are gone.
+    /// again, and, with `discard`, temporary tables and prepared statements are gone. Without
+    /// `discard` the settings `role` and `session_authorization` stay as they are.
     ResetAll {
         /// `DISCARD ALL`.
         discard: bool,
@@ -346,6 +352,12 @@ pub enum Effect {
         /// The inner statement, or `None` if its text is not known (`PREPARE s FROM @v`).
         statement: Option<Arc<Statement>>,
     },
+    /// The statement writes to another database of the server, or to an attached file: its
+    /// database epoch and its schema epoch are renewed, too. The name is folded.
+    WritesOtherDatabase(Box<str>),
+    /// From now on every write of this session may write anything, whatever its text says: a
+    /// temporary trigger exists, or the session reads SQL text in another way than the analysis.
+    OpaqueWrites,
     /// `EXECUTE name`: does what was prepared under that name; opaque if nothing is known.
     Execute(Box<str>),
     /// `DEALLOCATE name`, or of all.

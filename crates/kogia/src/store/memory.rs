@@ -143,6 +143,11 @@ impl Store for MemoryStore {
     }
 
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
+        let now = self.slots.generations(fill.tags());
+        if fill.stamp().0[..now.len()] != now[..] {
+            // Stale before it is stored; it might replace an entry that is not.
+            return Ok(());
+        }
         let entry = Entry {
             stamp: fill.entry_stamp(rows),
             value,

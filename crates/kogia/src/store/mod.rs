@@ -1,8 +1,13 @@
 //! Stores: where entries and generations live.
 
+// LMDB and the boot's name are there on other systems, too, but nobody has tried them.
+#[cfg(all(feature = "file", target_os = "linux"))]
+mod file;
 mod memory;
 mod url;
 
+#[cfg(all(feature = "file", target_os = "linux"))]
+pub use self::file::FileStore;
 pub use self::memory::MemoryStore;
 pub(crate) use self::url::DEFAULT_CAPACITY;
 pub use self::url::{StoreUrl, StoreUrlError};
@@ -19,9 +24,13 @@ use smallvec::SmallVec;
 pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
     match url {
         StoreUrl::Memory { capacity } => Ok(Arc::new(MemoryStore::new(*capacity))),
+        #[cfg(all(feature = "file", target_os = "linux"))]
+        StoreUrl::File { path, capacity } => Ok(Arc::new(FileStore::open(path, *capacity)?)),
+        #[cfg(not(all(feature = "file", target_os = "linux")))]
         StoreUrl::File { .. } => Err(StoreError::Open {
             url: url.to_string(),
-            reason: "this program was built without the file store".to_owned(),
+            reason: "this program was built without the file store, which there is for Linux"
+                .to_owned(),
         }),
     }
 }

@@ -1,0 +1,116 @@
+//! What the tests of stores share: requests for tags that a test names, and a database that is
+//! numbers in a file.
+
+// Every test file uses its own part of it.
+#![allow(dead_code)]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kogia::core::{
+    DatabaseId, DatabaseTags, Decision, Fill, Generation, OwnerId, QueryKey, ReadRequest,
+    Statement, TableTags, Tag, TagSet, Wide,
+};
+use kogia::{Backend, Mark, Store};
+
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+pub(crate) fn database() -> DatabaseId {
+    DatabaseId::new("test")
+}
+
+/// The tag of a table.
+pub(crate) fn table(name: &str) -> Tag {
+    TableTags::new(&database(), name).any
+}
+
+/// The tag of a key value, of which there is no bound on the number.
+pub(crate) fn pinned(number: u64) -> Tag {
+    TableTags::new(&database(), "pinned").key(&number.to_le_bytes())
+}
+
+pub(crate) fn set(tags: &[Tag]) -> TagSet {
+    tags.iter().copied().collect()
+}
+
+/// The read of an entry that depends on the two epochs and on these tags.
+pub(crate) fn request(key: u64, tags: &[Tag]) -> ReadRequest {
+    let statement = Statement {
+        digest: [0; 32],
+        reads: Vec::new(),
+        writes: Vec::new(),
+        wide: Wide::Nothing,
+        uncacheable: None,
+        effects: Vec::new(),
+    };
+    // Stores rely on keys being digests.
+    let mut digest = [0; 32];
+    let mut word = key;
+    for part in digest.chunks_mut(8) {
+        word = word.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        part.copy_from_slice(&(mixed ^ mixed >> 31).to_le_bytes());
+    }
+    let tags_of_database = DatabaseTags::new(&database());
+    let key = QueryKey::from_bytes(digest);
+    let mut request = ReadRequest::new(key, &tags_of_database, &statement, &[]);
+    tags.iter().for_each(|tag| request.add_tag(*tag));
+    request
+}
+
+pub(crate) fn decide(store: &dyn Store, key: u64, tags: &[Tag]) -> Decision<Bytes> {
+    let request = request(key, tags);
+    let response = store.read(&request).unwrap();
+    request.decide(response)
+}
+
+/// The right to fill, from a read that must be a miss.
+pub(crate) fn miss(store: &dyn Store, key: u64, tags: &[Tag]) -> Fill {
+    match decide(store, key, tags) {
+        Decision::Miss(fill) | Decision::Stale(fill) => fill,
+        other => panic!("a miss was due, not {other:?}"),
+    }
+}
+
+pub(crate) fn fill(store: &dyn Store, key: u64, tags: &[Tag], value: &[u8]) {
+    let fill = miss(store, key, tags);
+    let value = Bytes::copy_from_slice(value);
+    store.fill(&fill, 1, value, HOUR).unwrap();
+}
+
+/// The value, if the read is a hit.
+pub(crate) fn hit(store: &dyn Store, key: u64, tags: &[Tag]) -> Option<Bytes> {
+    match decide(store, key, tags) {
+        Decision::Hit(value) => Some(value),
+        _ => None,
+    }
+}
+
+pub(crate) fn generation(store: &dyn Store, tag: Tag) -> Generation {
+    store.generations(&[tag]).unwrap()[0]
+}
+
+pub(crate) fn mark(store: &dyn Store, owner: u128, tags: &[Tag]) {
+    mark_for(store, owner, tags, HOUR, &Backend::Process);
+}
+
+pub(crate) fn mark_for(
+    store: &dyn Store,
+    owner: u128,
+    tags: &[Tag],
+    lease: Duration,
+    backend: &Backend,
+) {
+    let mark = Mark {
+        owner: OwnerId(owner),
+        tags: &set(tags),
+        lease,
+        backend,
+    };
+    store.mark(&mark).unwrap();
+}
+
+pub(crate) fn clear(store: &dyn Store, owner: u128, tags: &[Tag]) {
+    store.clear(OwnerId(owner), &set(tags)).unwrap();
+}
