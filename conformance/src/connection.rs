@@ -136,7 +136,9 @@ macro_rules! server {
 
             async fn open(url: &str, locks: Locks) -> Result<$connection, sqlx::Error> {
                 let mut connection = <$connection>::connect(url).await?;
-                connection.execute(sqlx::raw_sql(Self::greeting(locks))).await?;
+                connection
+                    .execute(sqlx::raw_sql(Self::greeting(locks)))
+                    .await?;
                 Ok(connection)
             }
 

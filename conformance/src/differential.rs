@@ -86,9 +86,15 @@ impl Search<'_> {
     ) {
         let lab = Lab::new((self.cache)(), self.through).expect("a temporary folder can be made");
         let recipe = match self.through {
-            Through::Engine(focus) => Recipe { focus, ..Recipe::default() },
+            Through::Engine(focus) => Recipe {
+                focus,
+                ..Recipe::default()
+            },
             Through::Connections => Recipe::default(),
-            Through::Pool => Recipe { first_is_pool: true, ..Recipe::default() },
+            Through::Pool => Recipe {
+                first_is_pool: true,
+                ..Recipe::default()
+            },
         };
         let mut own = Statistics::default();
         loop {

@@ -100,9 +100,10 @@ impl Lab {
                     mutant,
                     ..Drive::default()
                 };
-                let engine = Engine::<Sqlite>::new(&self.cache, config, &url, &self.recorder, drive)
-                    .await
-                    .map_err(|error| trouble(error.to_string()))?;
+                let engine =
+                    Engine::<Sqlite>::new(&self.cache, config, &url, &self.recorder, drive)
+                        .await
+                        .map_err(|error| trouble(error.to_string()))?;
                 run_through(case, &mut sessions, &engine).await
             }
             Through::Connections | Through::Pool => {

@@ -30,16 +30,17 @@ impl<S: Server + Driver> Wrapped<S> {
         recorder: &Recorder,
         pool_first: bool,
     ) -> Result<Self, sqlx::Error> {
-        let options = PoolOptions::<S>::new()
-            .max_connections(8)
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    S::fetch(connection, S::greeting(locks), &[], false)
-                        .await
-                        .map_err(sqlx::Error::Protocol)?;
-                    Ok(())
-                })
-            });
+        let options =
+            PoolOptions::<S>::new()
+                .max_connections(8)
+                .after_connect(move |connection, _| {
+                    Box::pin(async move {
+                        S::fetch(connection, S::greeting(locks), &[], false)
+                            .await
+                            .map_err(sqlx::Error::Protocol)?;
+                        Ok(())
+                    })
+                });
         Ok(Wrapped {
             pool: CachedPool::new(options.connect(url).await?, cache).await?,
             recorder: recorder.clone(),
@@ -61,7 +62,10 @@ where
 {
     type Session = WrappedSession<S>;
 
-    #[allow(clippy::expect_used, reason = "a test cannot go on without its database")]
+    #[allow(
+        clippy::expect_used,
+        reason = "a test cannot go on without its database"
+    )]
     async fn connect(&self) -> WrappedSession<S> {
         if self.pool_next.replace(false) {
             return WrappedSession::Pool(self.pool.clone());

@@ -53,13 +53,19 @@ fn the_memory_store_gives_no_wrong_answer() {
 #[test]
 fn connections_of_kogia_sqlx_give_no_wrong_answer() {
     let statistics = search(&Cache::builder, Through::Connections, 4);
-    assert!(statistics.kinds["pinned"].again.ratio() > 0.6, "{statistics}");
+    assert!(
+        statistics.kinds["pinned"].again.ratio() > 0.6,
+        "{statistics}"
+    );
 }
 
 #[test]
 fn pools_of_kogia_sqlx_give_no_wrong_answer() {
     let statistics = search(&Cache::builder, Through::Pool, 4);
-    assert!(statistics.kinds["pinned"].again.ratio() > 0.6, "{statistics}");
+    assert!(
+        statistics.kinds["pinned"].again.ratio() > 0.6,
+        "{statistics}"
+    );
 }
 
 #[test]
