@@ -16,6 +16,7 @@ pub mod mix;
 pub mod mutant;
 pub mod process;
 pub mod run;
+pub mod servers;
 pub mod shrink;
 pub mod sqlite;
 pub mod step;
