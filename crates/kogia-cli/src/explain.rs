@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kogia::core::{
     Analyzer, DatabaseId, DatabaseTags, Dialect, KeyPrefix, Parameter, QueryKey, ReadRequest,
-    Schema, Statement, TagNames, Value, WriteScope, written_tags,
+    Schema, Statement, TagNames, Uncacheable, Value, WriteScope, written_tags,
 };
 use serde::{Deserialize, Serialize};
 
@@ -161,15 +161,26 @@ impl Explainer {
         let owned = owned_parameters(&line.params)?;
         let parameters: Vec<Parameter<'_>> = owned.iter().map(OwnedValue::parameter).collect();
         let statement = self.analyzer.analyze(&line.sql);
+        let uncacheable = self.why_not(&statement, &parameters);
         let answer = Answer {
             id: line.id.clone(),
             reads: sorted(statement.reads.iter().map(|read| &*read.table)),
             writes: sorted(statement.writes.iter().map(|write| &*write.table)),
             tags: self.tags(&statement, &parameters),
-            cacheable: statement.is_cacheable(),
-            why: statement.uncacheable.as_ref().map(ToString::to_string),
+            cacheable: uncacheable.is_none(),
+            why: uncacheable.as_ref().map(ToString::to_string),
         };
         serde_json::to_string(&answer).map_err(|error| error.to_string())
+    }
+
+    /// Why the result of this call is not cacheable.
+    fn why_not(
+        &self,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> Option<Uncacheable> {
+        let why = statement.uncacheable.clone();
+        why.or_else(|| self.analyzer.refuses(parameters))
     }
 
     /// What a write renews, or what a read depends on.
@@ -193,7 +204,7 @@ impl Explainer {
         let parameters: Vec<Parameter<'_>> = owned.iter().map(OwnedValue::parameter).collect();
         let statement = self.analyzer.analyze(sql);
         let (bold, plain) = (BOLD.render(), BOLD.render_reset());
-        match &statement.uncacheable {
+        match &self.why_not(&statement, &parameters) {
             None => anstream::println!("{bold}cacheable{plain}"),
             Some(why) => anstream::println!("{bold}not cacheable{plain}: {why}."),
         }

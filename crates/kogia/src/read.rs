@@ -155,6 +155,9 @@ impl Reader<'_> {
             return Err(BypassReason::Statement(why.clone()));
         }
         let parameters = query.parameters.ok_or(BypassReason::Parameter)?;
+        if let Some(why) = self.catalog.analyzer.refuses(parameters) {
+            return Err(BypassReason::Statement(why));
+        }
         let ttl = cache
             .policies
             .ttl(statement, cache.ttl)

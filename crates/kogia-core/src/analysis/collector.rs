@@ -31,8 +31,7 @@ pub(super) struct Collector<'a> {
     pub(super) ctes: Vec<Ident>,
     /// The views that the walk is inside of, to notice a cycle.
     pub(super) views: Vec<Arc<str>>,
-    /// Whether no read may be pinned here: the text holds operators whose precedence is not
-    /// certain, or the walk is inside of a recursive CTE.
+    /// Whether no read may be pinned here: the walk is inside of a recursive CTE.
     pub(super) unpinned: bool,
     /// What cascades and triggers have reached so far.
     pub(super) reach: Reach,

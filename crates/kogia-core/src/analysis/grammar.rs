@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 
-use sqlparser::ast::{Expr, Statement, UnaryOperator};
+use sqlparser::ast::{CastKind, DataType, Expr, Statement, UnaryOperator};
 use sqlparser::dialect::{
     Dialect as Grammar, MySqlDialect, PostgreSqlDialect, Precedence, SQLiteDialect,
 };
@@ -126,6 +126,34 @@ impl Grammar for MySql {
         MYSQL.parse_infix(parser, left, precedence)
     }
 
+    fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        let next = &parser.peek_token_ref().token;
+        if keyword(next) != Keyword::BINARY && *next != Token::ExclamationMark {
+            return None;
+        }
+        Some(parse_tight_prefix(parser))
+    }
+
+    // What the precedence is decides whether a condition is a conjunct, and so what a read is
+    // pinned to. `||` is OR, or under PIPES_AS_CONCAT the operator that binds tightest: as loose
+    // as OR and a kind of its own, it is neither a conjunct nor a list of alternatives.
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
+        match &parser.peek_token_ref().token {
+            Token::StringConcat => Some(Ok(self.prec_value(Precedence::Or))),
+            Token::Overlap => Some(Ok(self.prec_value(Precedence::And))),
+            Token::Assignment => Some(Ok(LOOSEST)),
+            _ => None,
+        }
+    }
+
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        let between = |low, high| MYSQL.prec_value(low).midpoint(MYSQL.prec_value(high));
+        match precedence {
+            Precedence::Xor => between(Precedence::Or, Precedence::And),
+            precedence => MYSQL.prec_value(precedence),
+        }
+    }
+
     fn parse_statement(&self, parser: &mut Parser<'_>) -> Option<Result<Statement, ParserError>> {
         MYSQL.parse_statement(parser)
     }
@@ -147,6 +175,28 @@ impl Grammar for MySql {
     fn allow_extract_custom(&self) -> bool {
         true
     }
+}
+
+/// The precedence of `:=`, below all other operators.
+const LOOSEST: u8 = 1;
+
+/// `BINARY x` and `!x`, which bind tighter than any operator between operands. The parser would
+/// take all the rest of a condition for their operand.
+fn parse_tight_prefix(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
+    let operator = parser.next_token().token;
+    let expr = Box::new(parser.parse_subexpr(MYSQL.prec_value(Precedence::DoubleColon))?);
+    Ok(match operator {
+        Token::ExclamationMark => Expr::UnaryOp {
+            op: UnaryOperator::BangNot,
+            expr,
+        },
+        _ => Expr::Cast {
+            kind: CastKind::Cast,
+            expr,
+            data_type: DataType::Binary(None),
+            format: None,
+        },
+    })
 }
 
 #[derive(Debug)]

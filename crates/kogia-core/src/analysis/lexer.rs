@@ -26,16 +26,7 @@ impl LexError {
 ///
 /// A placeholder is `?` and its number from 1, whatever its style was, where it is certain which
 /// parameter it stands for; any other placeholder is named.
-#[derive(Debug)]
-pub(super) struct Lexed {
-    pub(super) tokens: Vec<Token>,
-    /// Whether an operator occurs that the parser binds more tightly than the database may do, so
-    /// that a condition could look like a conjunct without being one.
-    pub(super) loose_operators: bool,
-}
-
-/// Cuts a text into tokens.
-pub(super) fn lex(dialect: Dialect, text: &str) -> Result<Lexed, LexError> {
+pub(super) fn lex(dialect: Dialect, text: &str) -> Result<Vec<Token>, LexError> {
     let usual = match dialect {
         Dialect::MySql => Escapes {
             single: true,
@@ -62,10 +53,7 @@ pub(super) fn lex(dialect: Dialect, text: &str) -> Result<Lexed, LexError> {
         }
     }
     lexer.settle_placeholders();
-    Ok(Lexed {
-        tokens: lexer.tokens,
-        loose_operators: lexer.loose_operators,
-    })
+    Ok(lexer.tokens)
 }
 
 /// The first word of a text, behind comments and parentheses, for one that has no tokens.
@@ -132,7 +120,6 @@ struct Lexer<'t> {
     doubtful_numbers: bool,
     backslash_in_string: bool,
     percent_in_quotes: bool,
-    loose_operators: bool,
 }
 
 impl<'t> Lexer<'t> {
@@ -151,7 +138,6 @@ impl<'t> Lexer<'t> {
             doubtful_numbers: false,
             backslash_in_string: false,
             percent_in_quotes: false,
-            loose_operators: false,
         }
     }
 
@@ -245,9 +231,11 @@ impl<'t> Lexer<'t> {
 
     /// Drivers of the `%s` style replace placeholders inside quotes and comments, too.
     fn note_percent(&mut self, start: usize, end: usize) {
-        self.percent_in_quotes |= self.bytes[start..end]
-            .windows(2)
-            .any(|pair| pair[0] == b'%' && matches!(pair[1], b's' | b'b' | b't' | b'('));
+        let mut bytes = self.bytes[start..end].iter();
+        while bytes.by_ref().any(|&byte| byte == b'%') {
+            // Of two percent signs the driver makes one.
+            self.percent_in_quotes |= matches!(bytes.next(), Some(b's' | b'b' | b't' | b'('));
+        }
     }
 
     fn token(&mut self) -> Result<(), LexError> {
@@ -271,10 +259,7 @@ impl<'t> Lexer<'t> {
             b':' if next == b':' && self.dialect == Dialect::Postgres => {
                 self.fixed(Token::DoubleColon, 2)
             }
-            b':' if next == b'=' => {
-                self.loose_operators = true;
-                self.fixed(Token::Assignment, 2)
-            }
+            b':' if next == b'=' => self.fixed(Token::Assignment, 2),
             b':' => self.colon(),
             b'@' if self.dialect != Dialect::Postgres => self.at_sign(),
             b',' => self.fixed(Token::Comma, 1),
@@ -341,14 +326,7 @@ impl<'t> Lexer<'t> {
         }
         let start = self.at;
         self.at += self.identifier_length(start);
-        let mut token = Token::make_word(self.name(start, self.at), None);
-        if let Token::Word(word) = &mut token {
-            self.loose_operators |= self.dialect == Dialect::MySql
-                && matches!(
-                    word.keyword,
-                    Keyword::XOR | Keyword::BINARY | Keyword::INTERVAL
-                );
-        }
+        let token = Token::make_word(self.name(start, self.at), None);
         self.tokens.push(token);
         Ok(())
     }
@@ -727,16 +705,9 @@ impl<'t> Lexer<'t> {
             (b'!', ..) if mysql => (Token::ExclamationMark, 1),
             (b'=', b'=', _) if !mysql => (Token::DoubleEq, 2),
             (b'=', ..) => (Token::Eq, 1),
-            (b'|', b'|', _) => {
-                // MySQL: OR, or under PIPES_AS_CONCAT the operator that binds tightest.
-                self.loose_operators |= mysql;
-                (Token::StringConcat, 2)
-            }
+            (b'|', b'|', _) => (Token::StringConcat, 2),
             (b'|', ..) => (Token::Pipe, 1),
-            (b'&', b'&', _) if mysql => {
-                self.loose_operators = true;
-                (Token::Overlap, 2)
-            }
+            (b'&', b'&', _) if mysql => (Token::Overlap, 2),
             (b'&', ..) => (Token::Ampersand, 1),
             (b'-', b'>', b'>') => (Token::LongArrow, 3),
             (b'-', b'>', _) => (Token::Arrow, 2),

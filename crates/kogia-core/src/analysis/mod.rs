@@ -39,9 +39,10 @@ use std::sync::Arc;
 
 use self::memo::Memo;
 use crate::catalog::Catalog;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, means_the_clock};
 use crate::schema::Schema;
 use crate::tag::DatabaseId;
+use crate::value::{Parameter, Value};
 
 /// Analyses the statements of one database, remembering each text.
 ///
@@ -116,6 +117,28 @@ impl Analyzer {
         let statement = Arc::new(text::analyze(&self.database, &self.catalog, sql));
         self.memo.insert(sql, &statement);
         statement
+    }
+
+    /// Why the result of a call with these parameters must not be kept, whatever the statement.
+    ///
+    /// PostgreSQL turns a text into a time wherever one is wanted, with or without a cast in the
+    /// statement, and `now`, `today`, `tomorrow` and `yesterday` mean the time of the call. SQLite
+    /// does so in its date functions only, of which those with parameters are never kept.
+    pub fn refuses(&self, parameters: &[Parameter<'_>]) -> Option<Uncacheable> {
+        let dialect = self.catalog.dialect();
+        if dialect != Dialect::Postgres {
+            return None;
+        }
+        let names_the_clock = |parameter: &Parameter<'_>| match parameter.value {
+            Value::Text(text) => means_the_clock(dialect, text),
+            Value::Other(bytes) => {
+                std::str::from_utf8(bytes).is_ok_and(|text| means_the_clock(dialect, text))
+            }
+            _ => false,
+        };
+        let found = parameters.iter().any(names_the_clock);
+        // The value is the user's and has no place in an event.
+        found.then(|| Uncacheable::Volatile("a parameter such as 'now'".into()))
     }
 }
 

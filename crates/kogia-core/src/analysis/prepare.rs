@@ -7,7 +7,7 @@ use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 use crate::dialect::Dialect;
 
 use super::grammar::grammar;
-use super::lexer::{LexError, Lexed, lex};
+use super::lexer::{LexError, lex};
 
 /// Longer texts are opaque.
 pub(super) const LONGEST_TEXT: usize = 1 << 20;
@@ -15,8 +15,6 @@ pub(super) const LONGEST_TEXT: usize = 1 << 20;
 /// A text that was cut into tokens and may now be parsed.
 pub(super) struct Prepared {
     tokens: Vec<Token>,
-    /// See [`Lexed::loose_operators`].
-    pub(super) loose_operators: bool,
     /// `INTO OUTFILE` or `INTO DUMPFILE` was cut out.
     pub(super) into_file: bool,
 }
@@ -26,10 +24,7 @@ impl Prepared {
         if text.len() > LONGEST_TEXT {
             return Err(LexError("the text is longer than a mebibyte"));
         }
-        let Lexed {
-            tokens,
-            loose_operators,
-        } = lex(dialect, text)?;
+        let tokens = lex(dialect, text)?;
         let mut rewrite = Rewrite {
             dialect,
             at: 0,
@@ -51,7 +46,6 @@ impl Prepared {
         }
         Ok(Prepared {
             tokens,
-            loose_operators,
             into_file,
         })
     }
@@ -308,7 +302,7 @@ impl Rewrite {
             (Keyword::LOCK, Dialect::MySql) => self.lock_in_share_mode(),
             (Keyword::CONFLICT, _) => self.conflict(),
             (Keyword::PRAGMA, Dialect::Sqlite) => self.pragma(),
-            (Keyword::INTO, Dialect::MySql) => self.into_file(),
+            (Keyword::INTO, Dialect::MySql) => self.cut_into_file(),
             (Keyword::IN, _) => self.in_list(),
             (Keyword::EXCLUDE, _) => self.frame_exclusion(),
             (Keyword::CYCLE | Keyword::SEARCH, Dialect::Postgres) => self.search_or_cycle(),
@@ -705,7 +699,7 @@ impl Rewrite {
     }
 
     /// `INTO OUTFILE …` ends with the text, or before the rest of the query.
-    fn into_file(&mut self) -> bool {
+    fn cut_into_file(&mut self) -> bool {
         if !self.is(1, "OUTFILE") && !self.is(1, "DUMPFILE") {
             return false;
         }

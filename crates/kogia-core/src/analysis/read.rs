@@ -13,7 +13,7 @@ use crate::dialect::{Dialect, is_system_relation};
 use super::collector::Collector;
 use super::pin::Block;
 use super::proof::{self, Tail};
-use super::relation::identifiers;
+use super::relation::{BaseTable, identifiers};
 use super::statement::{Effect, Pin, Proof, Uncacheable, Wide};
 
 /// Queries in queries: more than this many are not walked.
@@ -112,7 +112,7 @@ impl Collector<'_> {
     }
 
     /// The relations of `UPDATE … FROM` and `DELETE … USING`, not pinned.
-    pub(super) fn from_items(&mut self, from: &[TableWithJoins]) {
+    pub(super) fn items_of_from(&mut self, from: &[TableWithJoins]) {
         let mut block = Block::new();
         for joined in from {
             self.joined(joined, &mut block);
@@ -207,7 +207,7 @@ impl Collector<'_> {
             self.into(into);
         }
         let proof = tail.map_or(Proof::Never, |tail| proof::of(select, &tail));
-        self.from_where(from, selection.as_ref(), proof);
+        self.items_and_where(from, selection.as_ref(), proof);
         if let Some(Distinct::On(expressions)) = distinct {
             self.expressions(expressions);
         }
@@ -224,7 +224,7 @@ impl Collector<'_> {
     }
 
     /// The relations of one block and the condition on their rows.
-    fn from_where(&mut self, from: &[TableWithJoins], selection: Option<&Expr>, proof: Proof) {
+    fn items_and_where(&mut self, from: &[TableWithJoins], selection: Option<&Expr>, proof: Proof) {
         let mut block = Block::new();
         for joined in from {
             self.joined(joined, &mut block);
@@ -345,7 +345,11 @@ impl Collector<'_> {
                     self.table_function(name, args);
                     return block.add(column_qualifier(name, alias.as_ref()), None);
                 }
-                let table = self.resolve(name);
+                let mut table = self.resolve(name);
+                if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
+                    // The columns have other names here, maybe one another's.
+                    table = table.map(|table| BaseTable { key: None, ..table });
+                }
                 block.add(column_qualifier(name, alias.as_ref()), table);
             }
             TableFactor::Derived {

@@ -39,7 +39,6 @@ impl Collector<'_> {
     }
 
     fn statements(&mut self, prepared: &Prepared) {
-        self.unpinned = prepared.loose_operators;
         if prepared.into_file {
             self.refuse(Uncacheable::External("INTO OUTFILE".into()));
         }
@@ -112,9 +111,8 @@ impl Collector<'_> {
         let Ok(prepared) = Prepared::new(self.dialect, text) else {
             return false;
         };
-        let unpinned = std::mem::replace(&mut self.unpinned, prepared.loose_operators);
         let stack = prepared.stack();
-        let understood = stacker::maybe_grow(stack, stack, || {
+        stacker::maybe_grow(stack, stack, || {
             let [tokens] = prepared.statements()[..] else {
                 return false;
             };
@@ -131,9 +129,7 @@ impl Collector<'_> {
                 _ => return false,
             }
             true
-        });
-        self.unpinned = unpinned;
-        understood
+        })
     }
 
     fn into_statement(self, sql: &str) -> Statement {

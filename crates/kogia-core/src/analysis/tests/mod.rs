@@ -1,6 +1,5 @@
 //! What the analysis says about texts: one rule, one test.
 
-mod corpus;
 mod pinning;
 mod random;
 mod reading;

@@ -1,6 +1,7 @@
 //! When a read counts as pinned to key values, and what its rows prove.
 
 use super::*;
+use crate::analysis::{Effect, WriteScope};
 
 const ALL: &[Dialect] = &Dialect::ALL;
 
@@ -224,27 +225,66 @@ fn what_stands_under_another_operator_does_not_pin() {
 }
 
 #[test]
-fn operators_of_uncertain_precedence_do_not_pin() {
-    assert_reads(
-        &[MySql],
-        &[
-            // (id = 1 AND a) OR b, unless PIPES_AS_CONCAT
-            ("SELECT * FROM book WHERE id = 1 AND a || b", "book"),
-            ("SELECT * FROM book WHERE id = 1 AND a XOR b", "book"),
-            // The parser takes the rest of the condition for the operand of BINARY.
-            (
-                "SELECT * FROM book WHERE id = 1 AND BINARY a = b OR c",
-                "book",
-            ),
-            ("SELECT * FROM book WHERE id = 1 && a", "book"),
-        ],
-    );
+fn operators_bind_as_they_do_in_mysql() {
+    let pinned = |sql: &str| reads(MySql, &format!("SELECT * FROM book WHERE {sql}"));
+    for sql in [
+        // (id = 1 AND a) OR b, unless PIPES_AS_CONCAT
+        "id = 1 AND a || b",
+        "a || b AND id = 1",
+        // An expression under PIPES_AS_CONCAT: id = (1 || id) = 2
+        "(id = 1 || id = 2)",
+        "id = 1 AND a LIKE b || c",
+        // (id = 1 AND a) XOR b
+        "id = 1 AND a XOR b",
+        "a XOR b AND id = 1",
+        "a XOR id = 1",
+        "id = 1 AND BINARY a = b OR c",
+        "id = 1 AND !a OR b",
+        // (!id) = 1
+        "!id = 1",
+        "BINARY id = 1",
+        "id = 1 && a OR b",
+        "@a := id = 1 AND b",
+    ] {
+        assert_eq!(pinned(sql), "book", "{sql}");
+    }
+    for sql in [
+        "id = 1 && a",
+        "(a || b) AND id = 1",
+        "id = 1 AND BINARY a = b",
+        "!a AND id = 1",
+        "d > e + INTERVAL 1 DAY AND id = 1",
+        "id = 1 AND (a XOR b)",
+        "a LIKE BINARY b AND id = 1 AND a REGEXP BINARY b",
+    ] {
+        assert_eq!(pinned(sql), "book=1:any", "{sql}");
+    }
     assert_reads(
         &[Postgres, Sqlite],
         &[(
             "SELECT * FROM book WHERE id = 1 AND a || b = 'c'",
             "book=1:any",
         )],
+    );
+}
+
+#[test]
+fn a_statement_in_a_statement_binds_the_same_way() {
+    let statement = analyze(MySql, "PREPARE s FROM 'DELETE FROM book WHERE id = 1 AND a || b'");
+    let Some(Effect::Prepare { statement: Some(inner), .. }) = statement.effects.first() else {
+        panic!("{statement:?}");
+    };
+    assert!(matches!(inner.writes[0].scope, WriteScope::Broad));
+}
+
+#[test]
+fn renamed_columns_do_not_pin() {
+    assert_reads(
+        &[Postgres],
+        &[
+            ("SELECT * FROM book AS b (a, id) WHERE b.id = 5", "book"),
+            ("SELECT * FROM book AS b WHERE b.id = 5", "book=5:any"),
+        ],
     );
 }
 
@@ -712,6 +752,8 @@ fn placeholders_are_numbered_as_the_driver_binds_them() {
             // The driver fills in these, too.
             ("SELECT * FROM book WHERE a = '%s' AND id = %s", "book"),
             ("SELECT * FROM book /* %s */ WHERE id = %s", "book"),
+            ("SELECT * FROM book WHERE a LIKE '%%b%%' AND id = %s", "book=$1:any"),
+            ("SELECT * FROM book WHERE a LIKE '%%%b' AND id = %s", "book"),
             ("SELECT a %s FROM book WHERE id = %s", "book"),
         ],
     );

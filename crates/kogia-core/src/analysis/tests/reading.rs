@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::analysis::{Effect, Wide};
+use crate::value::{Parameter, Value};
 
 const ALL: &[Dialect] = &Dialect::ALL;
 
@@ -755,6 +756,20 @@ fn literals_that_postgres_may_take_for_the_present_are_refused() {
         &[MySql, Sqlite],
         &[("SELECT * FROM book WHERE d > 'now'", "book")],
     );
+}
+
+#[test]
+fn parameters_that_postgres_may_take_for_the_present_are_refused() {
+    let text = |text| [Parameter::untyped(Value::Text(text))];
+    for dialect in Dialect::ALL {
+        let refuses = |text| shop(dialect).refuses(text).is_some();
+        assert_eq!(refuses(&text("now")), dialect == Postgres, "{dialect}");
+        assert_eq!(refuses(&text("{Today 10:00}")), dialect == Postgres);
+        assert!(!refuses(&text("knowhow")) && !refuses(&[]));
+        let other = [Parameter::untyped(Value::Other(b"tomorrow"))];
+        assert_eq!(refuses(&other), dialect == Postgres);
+        assert!(!refuses(&[Parameter::untyped(Value::Bytes(b"now"))]));
+    }
 }
 
 #[test]

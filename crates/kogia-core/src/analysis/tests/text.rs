@@ -9,7 +9,7 @@ const ALL: &[Dialect] = &Dialect::ALL;
 fn tokens(dialect: Dialect, sql: &str) -> String {
     match lex(dialect, sql) {
         Ok(lexed) => {
-            let tokens: Vec<_> = lexed.tokens.iter().map(ToString::to_string).collect();
+            let tokens: Vec<_> = lexed.iter().map(ToString::to_string).collect();
             tokens.join(" ")
         }
         Err(error) => format!("error: {}", error.0),
