@@ -308,7 +308,7 @@ impl Rewrite {
             (Keyword::LOCK, Dialect::MySql) => self.lock_in_share_mode(),
             (Keyword::CONFLICT, _) => self.conflict(),
             (Keyword::PRAGMA, Dialect::Sqlite) => self.pragma(),
-            (Keyword::INTO, Dialect::MySql) => self.into_file(),
+            (Keyword::INTO, Dialect::MySql) => self.cut_into_file(),
             (Keyword::IN, _) => self.in_list(),
             (Keyword::EXCLUDE, _) => self.frame_exclusion(),
             (Keyword::CYCLE | Keyword::SEARCH, Dialect::Postgres) => self.search_or_cycle(),
@@ -642,7 +642,7 @@ impl Rewrite {
             let end = self.closing();
             let plain = |at: usize| match self.token(at) {
                 Some(Token::Word(_)) => at % 2 == 1,
-                Some(Token::Comma) => at % 2 == 0,
+                Some(Token::Comma) => at.is_multiple_of(2),
                 _ => false,
             };
             if (1..end).all(plain) {
@@ -705,7 +705,7 @@ impl Rewrite {
     }
 
     /// `INTO OUTFILE …` ends with the text, or before the rest of the query.
-    fn into_file(&mut self) -> bool {
+    fn cut_into_file(&mut self) -> bool {
         if !self.is(1, "OUTFILE") && !self.is(1, "DUMPFILE") {
             return false;
         }

@@ -112,7 +112,7 @@ impl Collector<'_> {
     }
 
     /// The relations of `UPDATE … FROM` and `DELETE … USING`, not pinned.
-    pub(super) fn from_items(&mut self, from: &[TableWithJoins]) {
+    pub(super) fn items_of_from(&mut self, from: &[TableWithJoins]) {
         let mut block = Block::new();
         for joined in from {
             self.joined(joined, &mut block);
@@ -207,7 +207,7 @@ impl Collector<'_> {
             self.into(into);
         }
         let proof = tail.map_or(Proof::Never, |tail| proof::of(select, &tail));
-        self.from_where(from, selection.as_ref(), proof);
+        self.items_and_where(from, selection.as_ref(), proof);
         if let Some(Distinct::On(expressions)) = distinct {
             self.expressions(expressions);
         }
@@ -224,7 +224,7 @@ impl Collector<'_> {
     }
 
     /// The relations of one block and the condition on their rows.
-    fn from_where(&mut self, from: &[TableWithJoins], selection: Option<&Expr>, proof: Proof) {
+    fn items_and_where(&mut self, from: &[TableWithJoins], selection: Option<&Expr>, proof: Proof) {
         let mut block = Block::new();
         for joined in from {
             self.joined(joined, &mut block);

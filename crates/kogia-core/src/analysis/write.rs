@@ -231,7 +231,7 @@ impl<'a> Collector<'a> {
             }
             None => &[],
         };
-        self.from_items(from);
+        self.items_of_from(from);
         let columns = self.assigned_columns(&update.assignments);
         let mut changes = vec![Change::Update(columns)];
         if update.or == Some(SqliteOnConflict::Replace) {
@@ -239,7 +239,7 @@ impl<'a> Collector<'a> {
         }
         let alone = from.is_empty() && update.table.joins.is_empty();
         if !alone {
-            self.from_items(std::slice::from_ref(&update.table));
+            self.items_of_from(std::slice::from_ref(&update.table));
             let named = self.updated_names(update);
             return self.write_several(&named, std::slice::from_ref(&update.table), &changes);
         }
@@ -327,12 +327,12 @@ impl<'a> Collector<'a> {
         let changes = [Change::Delete];
         if !delete.tables.is_empty() {
             // DELETE a, b FROM a JOIN b
-            self.from_items(from);
+            self.items_of_from(from);
             return self.write_several(&delete.tables, from, &changes);
         }
         if !using.is_empty() {
             // The names after FROM may be aliases of what stands after USING (MySQL).
-            self.from_items(using);
+            self.items_of_from(using);
             let named: Vec<ObjectName> = from.iter().filter_map(table_name).cloned().collect();
             if named.len() < from.len() {
                 self.opaque("a DELETE from something that is not a table");
@@ -365,7 +365,7 @@ impl<'a> Collector<'a> {
             relation: merge.source.clone(),
             joins: Vec::new(),
         };
-        self.from_items(&[source]);
+        self.items_of_from(&[source]);
         let mut changes = Vec::new();
         for clause in &merge.clauses {
             self.optional_expression(clause.predicate.as_ref());
