@@ -218,7 +218,7 @@ pub(crate) struct Flight<'a, DB: Driver> {
 
 impl<DB: Driver> Flight<'_, DB> {
     pub(crate) fn connection(&mut self) -> &mut DB::Connection {
-        &mut *self.live.connection
+        &mut self.live.connection
     }
 
     fn writes(&self) -> bool {

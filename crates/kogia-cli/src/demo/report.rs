@@ -108,7 +108,7 @@ impl Report {
     }
 
     pub(super) fn to_json(&self) -> Result<String, String> {
-        let line = |read| {
+        fn line(read: &ReadReport) -> Line<'_> {
             let ReadReport {
                 name,
                 hits,
@@ -129,7 +129,7 @@ impl Report {
                 hit_median_us: micros(&read.hit_nanos, 50),
                 database_median_us: micros(&read.bare_nanos, 50),
             }
-        };
+        }
         let statements: Vec<Line<'_>> = self.reads.iter().map(line).collect();
         let json = serde_json::json!({
             "statements": statements,

@@ -65,11 +65,12 @@ pub(super) fn unparsed(tokens: &[Token], collector: &mut Collector<'_>) {
         match word.as_str() {
             "set_config" | "load_extension" => collector.taint(&word, false),
             "into" if reads && collector.dialect == Dialect::Postgres => creates = true,
-            _ if !reads || collector.dialect == Dialect::MySql => {
-                // A qualifier, of a table or only of a column.
-                if scanner.peek() == Some(&Token::Period) && collector.catalog.is_elsewhere(&word) {
-                    collector.elsewhere(&word);
-                }
+            // A qualifier, of a table or only of a column.
+            _ if (!reads || collector.dialect == Dialect::MySql)
+                && scanner.peek() == Some(&Token::Period)
+                && collector.catalog.is_elsewhere(&word) =>
+            {
+                collector.elsewhere(&word);
             }
             _ => {}
         }

@@ -782,10 +782,10 @@ impl<'t> Lexer<'t> {
         let doubtful = self.doubtful_numbers && (percent || question_in_postgres);
         if styles > 1 || doubtful || (percent && self.percent_in_quotes) {
             for token in &mut self.tokens {
-                if let Token::Placeholder(name) = token {
-                    if name.starts_with('?') {
-                        *name = "?".to_owned();
-                    }
+                if let Token::Placeholder(name) = token
+                    && name.starts_with('?')
+                {
+                    *name = "?".to_owned();
                 }
             }
         }

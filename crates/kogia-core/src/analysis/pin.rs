@@ -83,7 +83,7 @@ fn number(digits: &str) -> Option<Literal> {
 }
 
 fn bytes(digits: &str) -> Option<Literal> {
-    if digits.len() % 2 != 0 || !digits.is_ascii() {
+    if !digits.len().is_multiple_of(2) || !digits.is_ascii() {
         return None;
     }
     let bytes: Option<Vec<u8>> = (0..digits.len())

@@ -636,7 +636,7 @@ impl Rewrite {
             let end = self.closing();
             let plain = |at: usize| match self.token(at) {
                 Some(Token::Word(_)) => at % 2 == 1,
-                Some(Token::Comma) => at % 2 == 0,
+                Some(Token::Comma) => at.is_multiple_of(2),
                 _ => false,
             };
             if (1..end).all(plain) {

@@ -30,7 +30,7 @@ impl Output {
         let is_it = |known: &&'static str| std::ptr::eq(*known, name) || *known == name;
         let known = match self.names.get(self.expected) {
             Some(candidate) if is_it(candidate) => Some(self.expected),
-            _ => self.names.iter().position(|known| is_it(&known)),
+            _ => self.names.iter().position(is_it),
         };
         let index = known.unwrap_or(self.names.len());
         self.length(index + 1);
