@@ -105,5 +105,5 @@ pub fn config(database: &Path) -> DatabaseConfig {
 
 fn die() {
     // There is nobody left to hear of a failure.
-    drop(kill_process(getpid(), Signal::KILL));
+    let _ = kill_process(getpid(), Signal::KILL);
 }
