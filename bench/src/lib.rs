@@ -1,1 +1,1 @@
-//! To be written.
+//! Benchmarks, in `benches/`.

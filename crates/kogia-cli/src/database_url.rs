@@ -29,13 +29,18 @@ impl FromStr for DatabaseUrl {
                 ));
             }
         };
-        Ok(DatabaseUrl { dialect, url: format!("{scheme}:{rest}") })
+        Ok(DatabaseUrl {
+            dialect,
+            url: format!("{scheme}:{rest}"),
+        })
     }
 }
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((scheme, rest)) = self.url.split_once("://") else { return f.write_str(&self.url) };
+        let Some((scheme, rest)) = self.url.split_once("://") else {
+            return f.write_str(&self.url);
+        };
         // Options may hold passwords, too.
         let rest = rest.split_once('?').map_or(rest, |(address, _)| address);
         match rest.rsplit_once('@') {

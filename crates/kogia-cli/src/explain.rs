@@ -114,20 +114,28 @@ impl Explainer {
             (Some(url), dialect) => {
                 let url: DatabaseUrl = url.parse()?;
                 if let Some(dialect) = dialect.filter(|dialect| *dialect != url.dialect) {
-                    return Err(format!("--dialect says {dialect}, and --database-url {url}"));
+                    return Err(format!(
+                        "--dialect says {dialect}, and --database-url {url}"
+                    ));
                 }
                 crate::catalog::load(&url)?
             }
-            (None, Some(dialect)) => {
-                Arc::new(Analyzer::new(DatabaseId::new("explain"), Schema::unknown(dialect)))
-            }
+            (None, Some(dialect)) => Arc::new(Analyzer::new(
+                DatabaseId::new("explain"),
+                Schema::unknown(dialect),
+            )),
             (None, None) => {
-                return Err("say which SQL it is: --dialect postgres, mysql or sqlite, or \
+                return Err(
+                    "say which SQL it is: --dialect postgres, mysql or sqlite, or \
                             --database-url with a database"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
         };
-        Ok(Explainer { tags: DatabaseTags::new(analyzer.database()), analyzer })
+        Ok(Explainer {
+            tags: DatabaseTags::new(analyzer.database()),
+            analyzer,
+        })
     }
 
     fn batch(&self) -> Result<(), String> {

@@ -129,16 +129,17 @@ impl ReadRequest {
                 return Decision::Bypass(guard.otherwise);
             }
         }
-        if generations.iter().any(|generation| generation.is_marked()) {
-            return Decision::Bypass(ReadBypass::Marked);
-        }
         let stale = match entry {
+            // A tag that the entry does not depend on may be marked: an INSERT beside a row.
             Some(entry) if self.is_current(&entry.stamp, &generations) => {
                 return Decision::Hit(entry.value);
             }
             Some(_) => true,
             None => false,
         };
+        if generations.iter().any(|generation| generation.is_marked()) {
+            return Decision::Bypass(ReadBypass::Marked);
+        }
         if generations.iter().any(|generation| generation.is_missing()) {
             return Decision::Bypass(ReadBypass::Forgotten);
         }

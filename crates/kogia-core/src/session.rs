@@ -151,7 +151,8 @@ pub struct Execution {
     /// The tags to mark, and to have acknowledged, before the statement is sent; to be cleared
     /// once its outcome is known. Empty: nothing to do.
     pub mark: TagSet,
-    /// The tags that the statement itself writes, to drop what a private cache holds.
+    /// The tags whose data the statement itself changes for its transaction, by writing or by
+    /// undoing what was written, to drop what a private cache holds.
     pub written: TagSet,
     statement: Arc<Statement>,
 }
@@ -209,7 +210,13 @@ impl SessionState {
     /// Says what must happen around the execution of a statement, which must follow at once.
     pub fn plan(&mut self, statement: &Arc<Statement>, parameters: &[Parameter<'_>]) -> Execution {
         self.open_implicitly();
-        let written = self.written(statement, parameters);
+        let mut written = self.written(statement, parameters);
+        let undoes = |effect: &Effect| matches!(effect, Effect::RollbackTo(_) | Effect::Execute(_));
+        if let (true, Some(transaction)) = (statement.effects.iter().any(undoes), &self.transaction)
+        {
+            // Which of its writes a savepoint holds is not tracked: all of them may be undone.
+            written.extend(&transaction.dirty);
+        }
         let mut mark = TagSet::default();
         let commits_alone = match &mut self.transaction {
             None => true,
@@ -329,7 +336,10 @@ impl SessionState {
         if transaction.isolation == Isolation::ReadUncommitted {
             return Access::Bypass(SessionBypass::ReadUncommitted);
         }
-        if transaction.dirty.contains(self.config.database.schema_epoch) {
+        if transaction
+            .dirty
+            .contains(self.config.database.schema_epoch)
+        {
             // What the names stand for now, no catalog says before the commit.
             return Access::Bypass(SessionBypass::SchemaChanged);
         }

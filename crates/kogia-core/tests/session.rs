@@ -185,6 +185,22 @@ fn rolling_back_to_a_savepoint_keeps_tags_dirty() {
 }
 
 #[test]
+fn rolling_back_to_a_savepoint_changes_what_the_transaction_itself_sees() {
+    let mut session = Harness::new(Dialect::Postgres);
+    session.begin();
+    session.effect(Effect::Savepoint("s".into()));
+    let write = session.write("book");
+    session.run(&write, Outcome::Done);
+    let rollback = Arc::new(Statement {
+        effects: vec![Effect::RollbackTo("s".into())],
+        ..nothing()
+    });
+    let execution = session.state.plan(&rollback, &[]);
+    assert_eq!(execution.written.as_slice(), session.marks_of(&["book"]));
+    assert!(execution.mark.is_empty());
+}
+
+#[test]
 fn a_snapshot_transaction_depends_on_the_commit_tag() {
     for dialect in [Dialect::MySql, Dialect::Sqlite] {
         let mut session = Harness::new(dialect);

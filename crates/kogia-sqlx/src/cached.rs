@@ -18,8 +18,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::query::{Map, QueryAs, QueryScalar};
 use sqlx::{
-    Column, Decode, Describe, Either, Error, Execute, Executor, FromRow, IntoArguments, Row, SqlStr,
-    Type,
+    Column, Decode, Describe, Either, Error, Execute, Executor, FromRow, IntoArguments, Row,
+    SqlStr, Type,
 };
 
 use crate::arguments::Bound;
@@ -86,7 +86,7 @@ impl<'q, DB, O, A> TypedQuery<DB> for QueryAs<'q, DB, O, A>
 where
     DB: Driver,
     A: 'q + IntoArguments<DB>,
-    O: Send + Unpin + for<'r> FromRow<'r, DB::Row>,
+    O: Send + Unpin + for<'r> FromRow<'r, DB::Row> + 'static,
 {
     type Output = O;
 
@@ -97,7 +97,7 @@ impl<'q, DB, O, A> TypedQuery<DB> for QueryScalar<'q, DB, O, A>
 where
     DB: Driver,
     A: 'q + IntoArguments<DB>,
-    O: Send + Unpin + Type<DB> + for<'r> Decode<'r, DB>,
+    O: Send + Unpin + Type<DB> + for<'r> Decode<'r, DB> + 'static,
     (O,): Send + Unpin + for<'r> FromRow<'r, DB::Row>,
 {
     type Output = O;
@@ -109,7 +109,7 @@ impl<'q, DB, F, O, A> TypedQuery<DB> for Map<'q, DB, F, A>
 where
     DB: Driver,
     F: FnMut(DB::Row) -> Result<O, Error> + Send,
-    O: Send + Unpin,
+    O: Send + Unpin + 'static,
     A: 'q + Send + IntoArguments<DB>,
 {
     type Output = O;
@@ -204,19 +204,37 @@ where
     /// All rows.
     pub async fn fetch_all(self) -> Result<Vec<Q::Output>, Error> {
         let (desk, ticket) = Desk::open();
-        let Cached { query, on, options, ignores_columns } = self;
+        let Cached {
+            query,
+            on,
+            options,
+            ignores_columns,
+        } = self;
         let run = query.run_all(ticket);
-        let ask = Ask { rows: Rows::All, options: &options, ignores_columns };
+        let ask = Ask {
+            rows: Rows::All,
+            options: &options,
+            ignores_columns,
+        };
         answer(on, ask, desk, run).await
     }
 
     /// The first row, if there is one.
     pub async fn fetch_optional(self) -> Result<Option<Q::Output>, Error> {
         let (desk, ticket) = Desk::open();
-        let Cached { query, on, options, ignores_columns } = self;
+        let Cached {
+            query,
+            on,
+            options,
+            ignores_columns,
+        } = self;
         let first = query.run_first(ticket);
         let run = async { Ok(first.await?.into_iter().collect()) };
-        let ask = Ask { rows: Rows::First, options: &options, ignores_columns };
+        let ask = Ask {
+            rows: Rows::First,
+            options: &options,
+            ignores_columns,
+        };
         let mut rows = answer(on, ask, desk, run).await?;
         Ok(rows.pop())
     }
@@ -242,7 +260,9 @@ where
 
 impl<DB: Driver, Q> fmt::Debug for Cached<'_, DB, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cached").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Cached")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -273,17 +293,16 @@ where
     DB: Driver,
     T: Serialize + DeserializeOwned + Send + 'static,
 {
-    let mut run = pin!(run);
-    if let Poll::Ready(early) = run.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    let mut pending = pin!(run);
+    if let Poll::Ready(early) = pending
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
         return early;
     }
-    let Some(mut call) = desk.call() else {
-        return Err(Error::Protocol("the query asked for nothing".to_owned()));
-    };
-    let mut call = match &mut call {
-        Ok(_) => call?,
-        Err(_) => return call.map(|_| Vec::new()),
-    };
+    let asked = desk.call();
+    let nothing = || Error::Protocol("the query asked for nothing".to_owned());
+    let mut call = asked.ok_or_else(nothing)??;
     let bound = match &mut call.arguments {
         Some(arguments) => DB::bound(arguments),
         None => Some(Bound::default()),
@@ -300,10 +319,16 @@ where
     let encode = |fetched: &Fetched<T>| encode(fetched, ask.ignores_columns);
     let finish = async |rows: Vec<DB::Row>, storable: bool| {
         let column = |column: &DB::Column| column.name().to_owned();
-        let columns = rows.first().map(|row| row.columns().iter().map(column).collect());
+        let columns = rows
+            .first()
+            .map(|row| row.columns().iter().map(column).collect());
         desk.deliver(rows);
         let columns = columns.unwrap_or_default();
-        Ok::<_, Failure>(Fetched { rows: run.await?, columns, storable })
+        Ok::<_, Failure>(Fetched {
+            rows: pending.await?,
+            columns,
+            storable,
+        })
     };
     let answer = match on {
         On::Pool(pool) => {
@@ -313,21 +338,22 @@ where
                 let rows = collect(&mut connection, call, ask.rows).await?;
                 return Ok(finish(rows, false).await?.rows);
             }
-            let fetch = || async {
+            let run = || async {
                 let mut connection = pool.acquire().await?;
                 let live = connection.live().await?;
                 // Only a connection like those that the key speaks of may fill.
                 let same = live.session.database().config().id == database.config().id
                     && live.session.database().config().settings == database.config().settings;
                 let storable = same && live.primary;
-                let rows = fetch(&mut live.connection, call, ask.rows).await?;
+                let rows = fetch::<DB>(&mut *live.connection, call, ask.rows).await?;
                 drop(connection);
                 finish(rows, storable).await
             };
-            database.read(&query, fetch, encode).await
+            database.read(&query, run, encode).await
         }
         On::Connection(connection) => {
-            if connection.pool().database().is_catalog_outdated() {
+            // Not in a transaction: loading the catalog could wait for its locks.
+            if !connection.live().await?.session.in_transaction() {
                 connection.pool().clone().current_database().await;
             }
             let statement = connection.live().await?.session.analyze(query.sql);
@@ -335,14 +361,22 @@ where
                 let rows = collect(connection, call, ask.rows).await?;
                 return Ok(finish(rows, false).await?.rows);
             }
-            let mut attended = Attended { live: connection.live().await?, over: false };
-            let Live { connection, session, primary, .. } = &mut *attended.live;
+            let mut attended = Attended {
+                live: connection.live().await?,
+                over: false,
+            };
+            let Live {
+                connection,
+                session,
+                primary,
+                ..
+            } = &mut *attended.live;
             let storable = *primary;
-            let fetch = || async {
-                let rows = fetch(connection, call, ask.rows).await?;
+            let run = || async {
+                let rows = fetch::<DB>(&mut **connection, call, ask.rows).await?;
                 finish(rows, storable).await
             };
-            let answer = session.read(&query, fetch, encode).await;
+            let answer = session.read(&query, run, encode).await;
             attended.over = true;
             answer
         }
@@ -395,7 +429,9 @@ async fn collect<DB: Driver>(
         Rows::First => Ok(connection.first(Ok(call)).await?.into_iter().collect()),
         Rows::All => {
             let rows = connection.stream(Ok(call));
-            rows.try_filter_map(async |step| Ok(step.right())).try_collect().await
+            rows.try_filter_map(async |step| Ok(step.right()))
+                .try_collect()
+                .await
         }
     }
 }
@@ -444,7 +480,10 @@ fn encode<T: Serialize + DeserializeOwned>(
         return None;
     }
     let rows = encoder.rows();
-    Some(Encoded { value: encoder.finish().into(), rows })
+    Some(Encoded {
+        value: encoder.finish().into(),
+        rows,
+    })
 }
 
 /// Whether a row can be read again, and holds all that the columns gave.
@@ -468,7 +507,9 @@ fn comes_back<T: Serialize + DeserializeOwned>(
     if ignores_columns || names.is_empty() {
         return Ok(());
     }
-    let lost = columns.iter().find(|column| !names.iter().any(|name| is_same_name(name, column)));
+    let lost = columns
+        .iter()
+        .find(|column| !names.iter().any(|name| is_same_name(name, column)));
     match lost {
         None => Ok(()),
         Some(column) => Err(format!(
@@ -481,7 +522,10 @@ fn comes_back<T: Serialize + DeserializeOwned>(
 /// Whether two names differ in case and underscores at most.
 fn is_same_name(one: &str, other: &str) -> bool {
     let letters = |name: &str| -> Vec<char> {
-        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+        name.chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect()
     };
     letters(one) == letters(other)
 }
@@ -522,7 +566,10 @@ struct Counter<DB: Driver> {
 
 impl<DB: Driver> Desk<DB> {
     fn open() -> (Self, Ticket<DB>) {
-        let counter = Arc::new(Mutex::new(Counter { call: None, rows: None }));
+        let counter = Arc::new(Mutex::new(Counter {
+            call: None,
+            rows: None,
+        }));
         (Desk(Arc::clone(&counter)), Ticket(counter))
     }
 
@@ -563,11 +610,16 @@ impl<'c, DB: Driver> Executor<'c> for Ticket<DB> {
         E: 'q + Execute<'q, DB>,
     {
         lock(&self.0).call = Some(Call::new(query));
-        futures::stream::poll_fn(move |_| self.next().map(|row| row.map(|row| Ok(Either::Right(row)))))
-            .boxed()
+        futures::stream::poll_fn(move |_| {
+            self.next().map(|row| row.map(|row| Ok(Either::Right(row))))
+        })
+        .boxed()
     }
 
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
     where
         'c: 'e,
         E: 'q + Execute<'q, DB>,
@@ -584,14 +636,22 @@ impl<'c, DB: Driver> Executor<'c> for Ticket<DB> {
     where
         'c: 'e,
     {
-        Box::pin(async { Err(Error::Protocol("a cached query prepares nothing".to_owned())) })
+        Box::pin(async {
+            Err(Error::Protocol(
+                "a cached query prepares nothing".to_owned(),
+            ))
+        })
     }
 
     fn describe<'e>(self, _sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
     where
         'c: 'e,
     {
-        Box::pin(async { Err(Error::Protocol("a cached query describes nothing".to_owned())) })
+        Box::pin(async {
+            Err(Error::Protocol(
+                "a cached query describes nothing".to_owned(),
+            ))
+        })
     }
 }
 

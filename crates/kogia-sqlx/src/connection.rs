@@ -39,8 +39,16 @@ pub(crate) struct Live<DB: Driver> {
 impl<DB: Driver> CachedConnection<DB> {
     pub(crate) fn new(pool: CachedPool<DB>, connection: PoolConnection<DB>, known: &Known) -> Self {
         let session = known.database.session(known.backend.clone());
-        let live = Live { connection, session, primary: known.primary, unsettled: Vec::new() };
-        CachedConnection { pool, live: Some(live) }
+        let live = Live {
+            connection,
+            session,
+            primary: known.primary,
+            unsettled: Vec::new(),
+        };
+        CachedConnection {
+            pool,
+            live: Some(live),
+        }
     }
 
     /// Begins a transaction, or a savepoint if one is open.
@@ -113,7 +121,10 @@ impl<DB: Driver> CachedConnection<DB> {
     }
 
     /// Runs a statement for the first row of its answer.
-    pub(crate) async fn first(&mut self, call: Result<Call<DB>, Error>) -> Result<Option<DB::Row>, Error> {
+    pub(crate) async fn first(
+        &mut self,
+        call: Result<Call<DB>, Error>,
+    ) -> Result<Option<DB::Row>, Error> {
         let mut flight = self.live().await?.start_call(call?)?;
         let writes = flight.writes();
         let mut first = Ok(None);
@@ -140,10 +151,18 @@ const UNSEEN: &str = "CALL kogia_unseen()";
 
 impl<DB: Driver> Live<DB> {
     /// Tells the engine that a statement is about to be sent.
-    pub(crate) fn start(&mut self, sql: &str, bound: Option<&Bound>) -> Result<Flight<'_, DB>, Error> {
+    pub(crate) fn start(
+        &mut self,
+        sql: &str,
+        bound: Option<&Bound>,
+    ) -> Result<Flight<'_, DB>, Error> {
         let parameters = bound.map(Bound::parameters).unwrap_or_default();
         let running = self.session.before(sql, &parameters).map_err(refused)?;
-        Ok(Flight { live: self, running: Some(running), call: None })
+        Ok(Flight {
+            live: self,
+            running: Some(running),
+            call: None,
+        })
     }
 
     fn start_call(&mut self, mut call: Call<DB>) -> Result<Flight<'_, DB>, Error> {
@@ -173,8 +192,19 @@ impl<DB: Driver> Live<DB> {
     /// Whether everything that was sent is over. What SQLite was doing in this process is over in
     /// any case: if its thread is gone, so is its connection.
     async fn is_over(&mut self) -> bool {
-        self.connection.ping().await.is_ok() || DB::DIALECT == kogia::core::Dialect::Sqlite
+        for _ in 0..Self::ANSWERS {
+            match self.connection.ping().await {
+                Ok(()) => return true,
+                // The answer to an earlier statement, which has failed.
+                Err(Error::Database(_)) => {}
+                Err(_) => break,
+            }
+        }
+        DB::DIALECT == kogia::core::Dialect::Sqlite
     }
+
+    /// More failures than this cannot be waiting to be read.
+    const ANSWERS: usize = 8;
 }
 
 /// A statement that is under way.
@@ -188,7 +218,7 @@ pub(crate) struct Flight<'a, DB: Driver> {
 
 impl<DB: Driver> Flight<'_, DB> {
     pub(crate) fn connection(&mut self) -> &mut DB::Connection {
-        &mut self.live.connection
+        &mut *self.live.connection
     }
 
     fn writes(&self) -> bool {
@@ -197,7 +227,7 @@ impl<DB: Driver> Flight<'_, DB> {
 
     fn send(&mut self) -> BoxStream<'_, Result<Step<DB>, Error>> {
         match self.call.take() {
-            Some((call, _)) => DB::fetch_many(&mut self.live.connection, call),
+            Some((call, _)) => DB::fetch_many(&mut *self.live.connection, call),
             None => futures::stream::empty().boxed(),
         }
     }
@@ -229,7 +259,9 @@ impl<DB: Driver> Drop for Flight<'_, DB> {
 
 impl<DB: Driver> Drop for CachedConnection<DB> {
     fn drop(&mut self) {
-        let Some(mut live) = self.live.take() else { return };
+        let Some(mut live) = self.live.take() else {
+            return;
+        };
         if live.session.is_altered() {
             live.connection.close_on_drop();
         }
@@ -265,7 +297,10 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut CachedConnection<DB> {
         self.stream(Call::new(query))
     }
 
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
     where
         'c: 'e,
         E: 'q + Execute<'q, DB>,
@@ -282,15 +317,15 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut CachedConnection<DB> {
     where
         'c: 'e,
     {
-        Box::pin(async move {
-            DB::prepare(&mut self.live().await?.connection, sql, parameters).await
-        })
+        Box::pin(
+            async move { DB::prepare(&mut *self.live().await?.connection, sql, parameters).await },
+        )
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
     where
         'c: 'e,
     {
-        Box::pin(async move { DB::describe(&mut self.live().await?.connection, sql).await })
+        Box::pin(async move { DB::describe(&mut *self.live().await?.connection, sql).await })
     }
 }

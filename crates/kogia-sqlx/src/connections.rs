@@ -46,8 +46,16 @@ impl<DB: Driver> Connections<DB> {
     const CAPACITY: usize = 4096;
 
     pub(crate) fn new(cache: Cache, resolver: Arc<dyn Resolver>) -> Self {
-        let state = State { known: HashMap::new(), only: None, databases: Vec::new() };
-        Connections { cache, resolver, state: Mutex::new(state) }
+        let state = State {
+            known: HashMap::new(),
+            only: None,
+            databases: Vec::new(),
+        };
+        Connections {
+            cache,
+            resolver,
+            state: Mutex::new(state),
+        }
     }
 
     /// What is known about a connection, asking it if it is new.
@@ -75,7 +83,11 @@ impl<DB: Driver> Connections<DB> {
 
     /// A connection whose database, role and settings were met before shares what is known of it.
     fn learn(&self, identity: Identity) -> Arc<Known> {
-        let Identity { config, backend, primary } = identity;
+        let Identity {
+            config,
+            backend,
+            primary,
+        } = identity;
         let mut state = self.lock();
         let same = |database: &&Database| {
             let known = database.config();
@@ -93,7 +105,11 @@ impl<DB: Driver> Connections<DB> {
                 database
             }
         };
-        Arc::new(Known { database, backend, primary })
+        Arc::new(Known {
+            database,
+            backend,
+            primary,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State<DB>> {

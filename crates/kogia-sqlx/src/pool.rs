@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
@@ -14,7 +15,7 @@ use sqlx::{Describe, Error, Execute, Executor, Pool, SqlSafeStr, SqlStr};
 use tokio::runtime::Handle;
 
 use crate::connection::CachedConnection;
-use crate::connections::Connections;
+use crate::connections::{Connections, Known};
 use crate::driver::{Call, Driver, Step};
 use crate::shape;
 use crate::transaction::CachedTransaction;
@@ -33,7 +34,17 @@ struct Shared<DB: Driver> {
     database: ArcSwap<Database>,
     reloading: tokio::sync::Mutex<()>,
     runtime: Handle,
+    started: Instant,
+    /// When somebody last looked which database the pool reaches, in milliseconds.
+    looked_at: AtomicU64,
 }
+
+/// A program that is answered by the cache alone does not notice by itself that another server has
+/// taken over; it looks this often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Loading a catalog takes milliseconds, unless it waits for somebody's locks.
+const CATALOG_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl<DB: Driver> CachedPool<DB> {
     /// Wraps a pool: finds out which database it is connected to, and loads its catalog.
@@ -45,15 +56,27 @@ impl<DB: Driver> CachedPool<DB> {
         // Hashing the program takes some milliseconds, better now than at the first query.
         let program = tokio::task::spawn_blocking(shape::program);
         let runtime = Handle::current();
-        let resolver = PoolResolver { pool: pool.clone(), runtime: runtime.clone() };
+        let resolver = PoolResolver {
+            pool: pool.clone(),
+            runtime: runtime.clone(),
+        };
         let connections = Connections::new(cache.clone(), Arc::new(resolver));
         let mut connection = pool.acquire().await?;
-        let known = connections.know(&mut connection).await?;
+        let known = connections.know(&mut *connection).await?;
         let database = ArcSwap::from_pointee(known.database.clone());
         let reloading = tokio::sync::Mutex::new(());
-        let shared = Shared { pool, connections, database, reloading, runtime };
+        let (started, looked_at) = (Instant::now(), AtomicU64::new(0));
+        let shared = Shared {
+            pool,
+            connections,
+            database,
+            reloading,
+            runtime,
+            started,
+            looked_at,
+        };
         let pool = CachedPool(Arc::new(shared));
-        pool.load_catalog(&known.database, &mut connection).await?;
+        pool.load_catalog(&known.database, &mut *connection).await?;
         program.await.map_err(|error| Error::Io(error.into()))?;
         Ok(pool)
     }
@@ -87,7 +110,10 @@ impl<DB: Driver> CachedPool<DB> {
     {
         let mut connection = self.acquire().await?;
         let run = async |connection: &mut DB::Connection| {
-            migrator.run_direct(None, connection).await.map_err(|error| Error::Migrate(Box::new(error)))
+            migrator
+                .run_direct(None, connection, false)
+                .await
+                .map_err(|error| Error::Migrate(Box::new(error)))
         };
         connection.with_unseen(run).await?;
         drop(connection);
@@ -98,8 +124,8 @@ impl<DB: Driver> CachedPool<DB> {
     /// through a front end; say it after one that did not.
     pub async fn reload_catalog(&self) -> Result<(), Error> {
         let mut connection = self.0.pool.acquire().await?;
-        let known = self.0.connections.know(&mut connection).await?;
-        self.load_catalog(&known.database, &mut connection).await
+        let known = self.know(&mut connection).await?;
+        self.load_catalog(&known.database, &mut *connection).await
     }
 
     /// The engine's view of the database, to invalidate by hand.
@@ -118,23 +144,57 @@ impl<DB: Driver> CachedPool<DB> {
     }
 
     pub(crate) fn runtime(&self) -> Option<Handle> {
-        Handle::try_current().ok().or_else(|| Some(self.0.runtime.clone()))
+        Handle::try_current()
+            .ok()
+            .or_else(|| Some(self.0.runtime.clone()))
     }
 
     pub(crate) async fn wrap(
         &self,
         mut connection: PoolConnection<DB>,
     ) -> Result<CachedConnection<DB>, Error> {
-        let known = self.0.connections.know(&mut connection).await?;
+        let known = self.know(&mut connection).await?;
+        Ok(CachedConnection::new(self.clone(), connection, &known))
+    }
+
+    /// What is known about a connection. A new one tells which database the pool reaches now.
+    async fn know(&self, connection: &mut PoolConnection<DB>) -> Result<Arc<Known>, Error> {
+        let known = self.0.connections.know(&mut *connection).await?;
         if known.database.config().id != self.database().config().id {
-            // The pool reaches another server now, after a failover for instance.
+            // After a failover for instance.
             self.0.database.store(Arc::new(known.database.clone()));
         }
-        Ok(CachedConnection::new(self.clone(), connection, &known))
+        Ok(known)
+    }
+
+    /// Looks, not too often and without waiting, which database the pool reaches.
+    fn look_around(&self) {
+        if DB::MARKER.is_none() {
+            return;
+        }
+        let now = self.0.started.elapsed().as_millis() as u64;
+        let last = self.0.looked_at.load(Ordering::Relaxed);
+        let due = now.saturating_sub(last) >= LOOK_EVERY.as_millis() as u64;
+        let claim = |next| {
+            self.0
+                .looked_at
+                .compare_exchange(last, next, Ordering::Relaxed, Ordering::Relaxed)
+        };
+        if !due || claim(now).is_err() {
+            return;
+        }
+        let pool = self.clone();
+        self.0.runtime.spawn(async move {
+            // What cannot be reached has not been taken over yet.
+            if let Ok(mut connection) = pool.0.pool.acquire().await {
+                let _ = pool.know(&mut connection).await;
+            }
+        });
     }
 
     /// The database, with a catalog as new as can be had without waiting for anybody.
     pub(crate) async fn current_database(&self) -> Arc<Database> {
+        self.look_around();
         let database = self.database();
         if database.is_catalog_outdated() {
             self.refresh_catalog(&database).await;
@@ -149,14 +209,39 @@ impl<DB: Driver> CachedPool<DB> {
         if !database.is_catalog_outdated() {
             return;
         }
-        let Some(mut connection) = self.0.pool.try_acquire() else { return };
-        let loaded = async {
-            let known = self.0.connections.know(&mut connection).await?;
-            self.load_catalog(&known.database, &mut connection).await
+        let Some(mut connection) = self.free_connection().await else {
+            return;
         };
-        if let Err(error) = loaded.await {
-            tracing::warn!(%error, "the catalog cannot be loaded; until it is, queries bypass the cache");
+        let loaded = async {
+            let known = self.know(&mut connection).await?;
+            self.load_catalog(&known.database, &mut *connection).await
+        };
+        // Somebody may hold locks on what the catalog tells about.
+        let why = match tokio::time::timeout(CATALOG_TIMEOUT, loaded).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => {
+                connection.close_on_drop();
+                "it takes too long".to_owned()
+            }
+        };
+        tracing::warn!(
+            why,
+            "the catalog is not loaded; until it is, queries bypass the cache"
+        );
+    }
+
+    /// A connection, if that is sure not to wait for another task to give one back.
+    async fn free_connection(&self) -> Option<PoolConnection<DB>> {
+        let pool = &self.0.pool;
+        if let Some(connection) = pool.try_acquire() {
+            return Some(connection);
         }
+        if pool.size() >= pool.options().get_max_connections() {
+            return None;
+        }
+        let opened = tokio::time::timeout(CATALOG_TIMEOUT, pool.acquire()).await;
+        opened.ok()?.ok()
     }
 
     async fn load_catalog(
@@ -192,11 +277,13 @@ impl<DB: Driver> Clone for CachedPool<DB> {
 
 impl<DB: Driver> fmt::Debug for CachedPool<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CachedPool").field("database", &self.database()).finish_non_exhaustive()
+        f.debug_struct("CachedPool")
+            .field("database", &self.database())
+            .finish_non_exhaustive()
     }
 }
 
-impl<DB: Driver> Executor<'_> for &CachedPool<DB> {
+impl<'p, DB: Driver> Executor<'p> for &'_ CachedPool<DB> {
     type Database = DB;
 
     fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step<DB>, Error>>
@@ -209,7 +296,7 @@ impl<DB: Driver> Executor<'_> for &CachedPool<DB> {
             let call = call?;
             if pool.only_reads(call.sql.as_str()) {
                 let mut connection = pool.0.pool.acquire().await?;
-                let mut steps = DB::fetch_many(&mut connection, call);
+                let mut steps = DB::fetch_many(&mut *connection, call);
                 while let Some(step) = steps.try_next().await? {
                     yield step;
                 }
@@ -223,7 +310,10 @@ impl<DB: Driver> Executor<'_> for &CachedPool<DB> {
         })
     }
 
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
     where
         E: 'q + Execute<'q, DB>,
     {
@@ -236,19 +326,25 @@ impl<DB: Driver> Executor<'_> for &CachedPool<DB> {
         self,
         sql: SqlStr,
         parameters: &'e [DB::TypeInfo],
-    ) -> BoxFuture<'e, Result<DB::Statement, Error>> {
+    ) -> BoxFuture<'e, Result<DB::Statement, Error>>
+    where
+        'p: 'e,
+    {
         let pool = self.clone();
         Box::pin(async move {
             let mut connection = pool.0.pool.acquire().await?;
-            DB::prepare(&mut connection, sql, parameters).await
+            DB::prepare(&mut *connection, sql, parameters).await
         })
     }
 
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>> {
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
+    where
+        'p: 'e,
+    {
         let pool = self.clone();
         Box::pin(async move {
             let mut connection = pool.0.pool.acquire().await?;
-            DB::describe(&mut connection, sql).await
+            DB::describe(&mut *connection, sql).await
         })
     }
 }
@@ -277,7 +373,7 @@ impl<DB: Driver> Resolver for PoolResolver<DB> {
                     _ => bytes::Bytes::new(),
                 };
                 let mut connection = pool.acquire().await?;
-                DB::is_over(&mut connection, &backend).await
+                DB::is_over(&mut *connection, &backend).await
             };
             let verdict = match tokio::time::timeout(Self::TIMEOUT, asked).await {
                 Ok(Ok(Some(true))) => Verdict::Over,

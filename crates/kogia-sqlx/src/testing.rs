@@ -14,7 +14,9 @@ pub(crate) fn mysql_url() -> String {
 
 fn url(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
-        panic!("{variable} is not set: run ./scripts/test, or eval \"$(scripts/servers start DIR)\"")
+        panic!(
+            "{variable} is not set: run ./scripts/test, or eval \"$(scripts/servers start DIR)\""
+        )
     })
 }
 
@@ -22,7 +24,10 @@ fn url(variable: &str) -> String {
 pub(crate) async fn eventually(mut holds: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !holds().await {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it did not happen");
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it did not happen"
+        );
         tokio::task::yield_now().await;
     }
 }

@@ -44,7 +44,10 @@ impl<'c, DB: Driver> CachedTransaction<'c, DB> {
         statement: Option<SqlStr>,
     ) -> Result<Self, Error> {
         let connection = connection.into();
-        let mut transaction = CachedTransaction { connection, open: false };
+        let mut transaction = CachedTransaction {
+            connection,
+            open: false,
+        };
         let live = transaction.live().await?;
         let depth = DB::TransactionManager::get_transaction_depth(&live.connection);
         let sql = match &statement {
@@ -80,7 +83,9 @@ impl<'c, DB: Driver> CachedTransaction<'c, DB> {
     /// Rolls back the transaction, or to the savepoint.
     pub async fn rollback(mut self) -> Result<(), Error> {
         let live = self.live().await?;
-        let sql = rollback(DB::TransactionManager::get_transaction_depth(&live.connection));
+        let sql = rollback(DB::TransactionManager::get_transaction_depth(
+            &live.connection,
+        ));
         let mut flight = live.start(&sql, None)?;
         let rolled_back = DB::TransactionManager::rollback(flight.connection()).await;
         flight.land(rolled_back).await?;
@@ -94,10 +99,14 @@ impl<DB: Driver> Drop for CachedTransaction<'_, DB> {
         if !self.open {
             return;
         }
-        let Some(live) = self.connection.live_now() else { return };
-        let sql = rollback(DB::TransactionManager::get_transaction_depth(&live.connection));
+        let Some(live) = self.connection.live_now() else {
+            return;
+        };
+        let sql = rollback(DB::TransactionManager::get_transaction_depth(
+            &live.connection,
+        ));
         // sqlx sends it before whatever comes next on this connection.
-        DB::TransactionManager::start_rollback(&mut live.connection);
+        DB::TransactionManager::start_rollback(&mut *live.connection);
         if let Ok(running) = live.session.before(&sql, &[]) {
             live.session.after(running, Outcome::Done);
         }
@@ -152,6 +161,8 @@ impl<DB: Driver> DerefMut for CachedTransaction<'_, DB> {
 
 impl<DB: Driver> fmt::Debug for CachedTransaction<'_, DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CachedTransaction").field("open", &self.open).finish_non_exhaustive()
+        f.debug_struct("CachedTransaction")
+            .field("open", &self.open)
+            .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kogia_core::{
-    Access, Decision, Fill, KeyPrefix, Parameter, QueryKey, ReadBypass, ReadRequest, Statement, Tag,
+    Access, Decision, Fill, KeyPrefix, Parameter, QueryKey, ReadBypass, ReadRequest, Statement,
+    Tag, Uncacheable,
 };
 
 use crate::database::{Database, LoadedCatalog};
@@ -150,6 +151,7 @@ impl Reader<'_> {
             return Err(BypassReason::Requested);
         }
         if let Some(why) = &statement.uncacheable {
+            self.look_for_catalog(why);
             return Err(BypassReason::Statement(why.clone()));
         }
         let parameters = query.parameters.ok_or(BypassReason::Parameter)?;
@@ -238,6 +240,22 @@ impl Reader<'_> {
             request.guard_schema(generation);
         }
         request
+    }
+
+    /// What the catalog does not know may have been created since it was loaded.
+    fn look_for_catalog(&self, why: &Uncacheable) {
+        if !matches!(
+            why,
+            Uncacheable::UnknownTable(_) | Uncacheable::UnknownFunction(_)
+        ) {
+            return;
+        }
+        let now = self.database.generation(self.database.0.tags.schema_epoch);
+        if let (Some(loaded), Ok(now)) = (self.catalog.generation, now)
+            && !loaded.is_current(now)
+        {
+            self.look_into(ReadBypass::SchemaChanged, &[]);
+        }
     }
 
     fn look_into(&self, why: ReadBypass, tags: &[Tag]) {

@@ -283,8 +283,8 @@ fn damaged_files_start_cold() {
                 .collect();
             overwrite(&path.join("data.mdb"), &noise, 0);
         }),
-        ("no hints", |path| {
-            fs::remove_file(path.join("hints")).unwrap()
+        ("no shared memory", |path| {
+            fs::remove_file(path.join("shared")).unwrap()
         }),
         ("no lock file", |path| {
             fs::remove_file(path.join("lock.mdb")).unwrap()
@@ -342,8 +342,8 @@ fn damage_in_any_page_gives_no_wrong_rows() {
 }
 
 #[test]
-fn damaged_lock_files_and_hints_do_no_harm() {
-    for name in ["lock.mdb", "hints"] {
+fn damaged_lock_files_and_shared_memory_do_no_harm() {
+    for name in ["lock.mdb", "shared"] {
         let folder = warm_folder();
         let path = folder.path().join(name);
         let noise: Vec<u8> = (0..fs::metadata(&path).unwrap().len())

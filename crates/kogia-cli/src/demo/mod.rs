@@ -67,19 +67,24 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     let mut arguments = arguments;
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let database =
-        arguments.database_url.get_or_insert_with(|| format!("sqlite://{}", path("shop.db")));
+    let database = arguments
+        .database_url
+        .get_or_insert_with(|| format!("sqlite://{}", path("shop.db")));
     let database: DatabaseUrl = database.parse()?;
     let store = arguments
         .store
         .get_or_insert_with(|| format!("file://{}?capacity=256MB", path("store")))
         .clone();
     // A wrong URL is found out here, not by four processes.
-    store.parse::<kogia::StoreUrl>().map_err(|error| format!("--store: {error}"))?;
+    store
+        .parse::<kogia::StoreUrl>()
+        .map_err(|error| format!("--store: {error}"))?;
     if store.starts_with("memory:") && arguments.processes > 1 {
-        return Err("--store: the memory store belongs to one process, add --processes 1 or use a \
+        return Err(
+            "--store: the memory store belongs to one process, add --processes 1 or use a \
                     file store"
-            .to_owned());
+                .to_owned(),
+        );
     }
 
     let bar = progress(arguments.json);
@@ -93,7 +98,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     } else {
         report.print(&arguments, &database, &store);
     }
-    Ok(if report.stale_answers() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.stale_answers() == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 impl Arguments {
@@ -120,9 +129,13 @@ fn serve(arguments: &Arguments, bar: &ProgressBar) -> Result<Report, String> {
             let tenths = start.elapsed().as_millis() as u64 / 100;
             bar.set_position(tenths.min(arguments.seconds * 10));
         }
-        let status = child.wait().map_err(|error| format!("a process was lost: {error}"))?;
+        let status = child
+            .wait()
+            .map_err(|error| format!("a process was lost: {error}"))?;
         if !status.success() {
-            return Err(format!("a process of the demo failed ({status}); its error stands above"));
+            return Err(format!(
+                "a process of the demo failed ({status}); its error stands above"
+            ));
         }
         let report: WorkerReport = serde_json::from_str(&last)
             .map_err(|error| format!("a process gave no report: {error}"))?;
@@ -154,11 +167,16 @@ fn spawn(arguments: &Arguments, number: u64) -> Result<Child, String> {
         .args(["--processes", &arguments.processes.to_string()])
         .args(["--writes", &arguments.writes.to_string()])
         // Not on the command line, where everybody on the machine could read its password.
-        .env(worker::DATABASE_URL, arguments.database_url.as_deref().unwrap_or_default())
+        .env(
+            worker::DATABASE_URL,
+            arguments.database_url.as_deref().unwrap_or_default(),
+        )
         .args(["--store", arguments.store.as_deref().unwrap_or_default()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    command.spawn().map_err(|error| format!("cannot start a process: {error}"))
+    command
+        .spawn()
+        .map_err(|error| format!("cannot start a process: {error}"))
 }
 
 fn progress(quiet: bool) -> ProgressBar {

@@ -74,14 +74,22 @@ struct Line<'a> {
 
 impl Report {
     pub(super) fn new(workers: Vec<WorkerReport>) -> Self {
-        let mut report =
-            Report { reads: Vec::new(), writes: 0, refused: 0, write_nanos: Vec::new() };
+        let mut report = Report {
+            reads: Vec::new(),
+            writes: 0,
+            refused: 0,
+            write_nanos: Vec::new(),
+        };
         for worker in workers {
             report.writes += worker.writes;
             report.refused += worker.refused;
             report.write_nanos.extend(worker.write_nanos);
             for read in worker.reads {
-                match report.reads.iter_mut().find(|known| known.name == read.name) {
+                match report
+                    .reads
+                    .iter_mut()
+                    .find(|known| known.name == read.name)
+                {
                     Some(known) => known.add(read),
                     None => report.reads.push(read),
                 }
@@ -101,7 +109,14 @@ impl Report {
 
     pub(super) fn to_json(&self) -> Result<String, String> {
         let line = |read| {
-            let ReadReport { name, hits, misses, invalidated, bypasses, .. } = read;
+            let ReadReport {
+                name,
+                hits,
+                misses,
+                invalidated,
+                bypasses,
+                ..
+            } = read;
             Line {
                 statement: name,
                 reads: read.reads(),
@@ -141,8 +156,17 @@ impl Report {
         );
         anstream::println!(
             "{:26} {:>9} {:>9} {:>8} {:>11} {:>6} {:>10} {:>11} {:>7} {:>8} {:>6}",
-            "statement", "reads", "hits", "misses", "invalidated", "ratio", "hit (µs)",
-            "database", "faster", "checked", "stale",
+            "statement",
+            "reads",
+            "hits",
+            "misses",
+            "invalidated",
+            "ratio",
+            "hit (µs)",
+            "database",
+            "faster",
+            "checked",
+            "stale",
         );
         for read in &self.reads {
             let (hit, bare) = (micros(&read.hit_nanos, 50), micros(&read.bare_nanos, 50));
@@ -186,7 +210,9 @@ fn micros(sorted: &[u64], percent: usize) -> Option<f64> {
 }
 
 const fn bold(color: anstyle::AnsiColor) -> anstyle::Style {
-    anstyle::Style::new().bold().fg_color(Some(anstyle::Color::Ansi(color)))
+    anstyle::Style::new()
+        .bold()
+        .fg_color(Some(anstyle::Color::Ansi(color)))
 }
 
 const GOOD: anstyle::Style = bold(anstyle::AnsiColor::Green);

@@ -91,6 +91,16 @@ pub(super) const REPRINT: &str = "INSERT INTO kogia_demo_book \
      VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
 pub(super) const GENRES: [&str; 12] = [
-    "adventure", "biography", "children", "cooking", "crime", "fantasy", "history", "poetry",
-    "romance", "science", "sea", "travel",
+    "adventure",
+    "biography",
+    "children",
+    "cooking",
+    "crime",
+    "fantasy",
+    "history",
+    "poetry",
+    "romance",
+    "science",
+    "sea",
+    "travel",
 ];

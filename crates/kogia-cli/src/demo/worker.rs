@@ -40,7 +40,10 @@ pub(super) fn run(arguments: &Arguments, number: u64) -> Result<(), String> {
         .map_err(|_| "--worker is for the demo itself, run `kogia demo` without it".to_owned())?;
     let database: DatabaseUrl = url.parse()?;
     let store = arguments.store.as_deref().unwrap_or("memory:");
-    let cache = Cache::builder().url(store).map_err(|error| format!("--store: {error}"))?.build();
+    let cache = Cache::builder()
+        .url(store)
+        .map_err(|error| format!("--store: {error}"))?
+        .build();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -48,26 +51,40 @@ pub(super) fn run(arguments: &Arguments, number: u64) -> Result<(), String> {
     let report = runtime.block_on(async {
         match database.dialect {
             Dialect::Sqlite => {
-                Worker::new(SqliteCounter::open(&database.url, &cache).await?, arguments, number)
-                    .serve(&cache)
-                    .await
+                Worker::new(
+                    SqliteCounter::open(&database.url, &cache).await?,
+                    arguments,
+                    number,
+                )
+                .serve(&cache)
+                .await
             }
             Dialect::Postgres => {
-                Worker::new(PostgresCounter::open(&database.url, &cache).await?, arguments, number)
-                    .serve(&cache)
-                    .await
+                Worker::new(
+                    PostgresCounter::open(&database.url, &cache).await?,
+                    arguments,
+                    number,
+                )
+                .serve(&cache)
+                .await
             }
             Dialect::MySql => {
-                Worker::new(MySqlCounter::open(&database.url, &cache).await?, arguments, number)
-                    .serve(&cache)
-                    .await
+                Worker::new(
+                    MySqlCounter::open(&database.url, &cache).await?,
+                    arguments,
+                    number,
+                )
+                .serve(&cache)
+                .await
             }
         }
     });
-    let report = report.map_err(|error: sqlx::Error| {
-        format!("process {number} failed on {database}: {error}")
-    })?;
-    println!("{}", serde_json::to_string(&report).map_err(|error| error.to_string())?);
+    let report = report
+        .map_err(|error: sqlx::Error| format!("process {number} failed on {database}: {error}"))?;
+    println!(
+        "{}",
+        serde_json::to_string(&report).map_err(|error| error.to_string())?
+    );
     Ok(())
 }
 
@@ -88,7 +105,10 @@ struct Worker<C> {
 impl<C: SalesCounter> Worker<C> {
     fn new(counter: C, arguments: &Arguments, number: u64) -> Self {
         let size = Size::default();
-        let named = |kind: &ReadKind| ReadReport { name: kind.name.into(), ..Default::default() };
+        let named = |kind: &ReadKind| ReadReport {
+            name: kind.name.into(),
+            ..Default::default()
+        };
         Worker {
             counter,
             random: SmallRng::seed_from_u64(number),
@@ -162,7 +182,10 @@ impl<C: SalesCounter> Worker<C> {
         if self.random.random_range(0..COMPARE) == 0 {
             let start = Instant::now();
             self.counter.bare(index, bind).await?;
-            sample(&mut self.report.reads[index].bare_nanos, start.elapsed().as_nanos() as u64);
+            sample(
+                &mut self.report.reads[index].bare_nanos,
+                start.elapsed().as_nanos() as u64,
+            );
         }
         Ok(())
     }
@@ -194,20 +217,25 @@ impl<C: SalesCounter> Worker<C> {
             _ => self.counter.reprint(book, author, serial).await?,
         }
         self.report.writes += 1;
-        sample(&mut self.report.write_nanos, start.elapsed().as_nanos() as u64);
+        sample(
+            &mut self.report.write_nanos,
+            start.elapsed().as_nanos() as u64,
+        );
         Ok(())
     }
 
     fn choose(&mut self) -> usize {
         let total: u32 = READS.iter().map(|kind| kind.weight).sum();
         let mut ticket = self.random.random_range(0..total);
-        let position = READS.iter().position(|kind| match ticket.checked_sub(kind.weight) {
-            Some(rest) => {
-                ticket = rest;
-                false
-            }
-            None => true,
-        });
+        let position = READS
+            .iter()
+            .position(|kind| match ticket.checked_sub(kind.weight) {
+                Some(rest) => {
+                    ticket = rest;
+                    false
+                }
+                None => true,
+            });
         position.unwrap_or_default()
     }
 
@@ -229,7 +257,14 @@ fn sample(samples: &mut Vec<u64>, nanos: u64) {
 /// Whether the database refused for the moment: busy, or a deadlock.
 fn is_refusal(error: &sqlx::Error) -> bool {
     let text = error.to_string().to_lowercase();
-    ["locked", "busy", "deadlock", "could not serialize", "foreign key", "lock wait timeout"]
-        .iter()
-        .any(|reason| text.contains(reason))
+    [
+        "locked",
+        "busy",
+        "deadlock",
+        "could not serialize",
+        "foreign key",
+        "lock wait timeout",
+    ]
+    .iter()
+    .any(|reason| text.contains(reason))
 }

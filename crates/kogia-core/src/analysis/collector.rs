@@ -25,6 +25,8 @@ pub(super) struct Collector<'a> {
     pub(super) effects: Vec<Effect>,
     /// How many queries the walk is inside of.
     pub(super) depth: usize,
+    /// How many statements the walk is inside of: `EXPLAIN` and `PREPARE` hold others.
+    pub(super) statements: usize,
     /// The names of the CTEs in scope, the innermost last.
     pub(super) ctes: Vec<Ident>,
     /// The views that the walk is inside of, to notice a cycle.
@@ -48,6 +50,7 @@ impl<'a> Collector<'a> {
             uncacheable: None,
             effects: Vec::new(),
             depth: 0,
+            statements: 0,
             ctes: Vec::new(),
             views: Vec::new(),
             unpinned: false,

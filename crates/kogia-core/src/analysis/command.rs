@@ -23,6 +23,9 @@ const PARSED: [&str; 9] = [
     "SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE",
 ];
 
+/// No database takes a `PREPARE` within a `PREPARE`.
+const DEEPEST_STATEMENT: usize = 8;
+
 /// Collects what a statement does if it is none for the parser. Gives false if it is.
 pub(super) fn recognise(tokens: &[Token], collector: &mut Collector<'_>) -> bool {
     let mut scanner = Scanner::new(tokens);
@@ -81,9 +84,18 @@ pub(super) fn unparsed(tokens: &[Token], collector: &mut Collector<'_>) {
 impl Collector<'_> {
     /// One statement.
     pub(super) fn one(&mut self, tokens: &[Token]) {
-        if recognise(tokens, self) {
+        if self.statements >= DEEPEST_STATEMENT {
+            self.unknown(tokens);
             return;
         }
+        self.statements += 1;
+        if !recognise(tokens, self) {
+            self.parsed(tokens);
+        }
+        self.statements -= 1;
+    }
+
+    fn parsed(&mut self, tokens: &[Token]) {
         let mut parser = prepare::parser(self.dialect, tokens.to_vec());
         match parser.parse_statement() {
             Ok(statement) => {
@@ -278,6 +290,7 @@ impl Collector<'_> {
     /// What a statement does when it is run later.
     fn inner(&self, tokens: &[Token]) -> super::Statement {
         let mut inner = Collector::new(self.database, self.catalog);
+        inner.statements = self.statements;
         inner.refuse(Uncacheable::NotARead);
         inner.one(tokens);
         // Its parameters are not those of the text that runs it.

@@ -175,7 +175,7 @@ impl Grammar for Sqlite {
         if let Some(infix) = SQLITE.parse_infix(parser, left, precedence) {
             return Some(infix);
         }
-        parse_not_glob(parser, left, precedence).or_else(|| parse_is(parser, left, precedence))
+        parse_not_glob(parser, left, precedence)
     }
 
     fn supports_bitwise_shift_operators(&self) -> bool {
@@ -223,35 +223,4 @@ fn keyword(token: &Token) -> Keyword {
         Token::Word(word) => word.keyword,
         _ => Keyword::NoKeyword,
     }
-}
-
-/// `a IS b` and `a IS NOT b` compare any two operands on SQLite.
-fn parse_is(
-    parser: &mut Parser<'_>,
-    left: &Expr,
-    precedence: u8,
-) -> Option<Result<Expr, ParserError>> {
-    if keyword(&parser.peek_token_ref().token) != Keyword::IS {
-        return None;
-    }
-    let negated = keyword(&parser.peek_nth_token_ref(1).token) == Keyword::NOT;
-    let operand = keyword(&parser.peek_nth_token_ref(1 + usize::from(negated)).token);
-    if matches!(
-        operand,
-        Keyword::NULL | Keyword::TRUE | Keyword::FALSE | Keyword::DISTINCT
-    ) {
-        return None;
-    }
-    parser.advance_token();
-    if negated {
-        parser.advance_token();
-    }
-    let left = Box::new(left.clone());
-    Some(parser.parse_subexpr(precedence).map(|right| {
-        if negated {
-            Expr::IsDistinctFrom(left, Box::new(right))
-        } else {
-            Expr::IsNotDistinctFrom(left, Box::new(right))
-        }
-    }))
 }

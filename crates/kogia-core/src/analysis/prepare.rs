@@ -43,6 +43,12 @@ impl Prepared {
         let Rewrite {
             tokens, into_file, ..
         } = rewrite;
+        if open_joins(&tokens) > RECURSION {
+            return Err(LexError("joins without conditions follow one another"));
+        }
+        if copying_operators(dialect, &tokens) > COPIES {
+            return Err(LexError("it holds too many operators of one kind"));
+        }
         Ok(Prepared {
             tokens,
             loose_operators,
@@ -69,7 +75,8 @@ impl Prepared {
                 _ => operators += 1,
             }
         }
-        (256 << 10) + operators.min(LONGEST_TEXT / 8) * 512 + deepest.min(RECURSION) * (32 << 10)
+        let recursion = deepest.min(RECURSION) + open_joins(&self.tokens);
+        (256 << 10) + operators.min(LONGEST_TEXT / 8) * FRAME + recursion * (32 << 10)
     }
 
     /// The statements of the text, each by its tokens.
@@ -92,6 +99,59 @@ impl Prepared {
         }
         statements
     }
+}
+
+/// How many operators have a left side that the parser copies, which takes the square of their
+/// number if they are chained.
+fn copying_operators(dialect: Dialect, tokens: &[Token]) -> usize {
+    let copies = |token: &&Token| match token {
+        Token::Word(word) => match dialect {
+            Dialect::MySql => word.keyword == Keyword::DIV,
+            Dialect::Sqlite => {
+                matches!(
+                    word.keyword,
+                    Keyword::GLOB | Keyword::MATCH | Keyword::REGEXP
+                )
+            }
+            Dialect::Postgres => false,
+        },
+        _ => false,
+    };
+    tokens.iter().filter(copies).count()
+}
+
+/// How many joins wait for their conditions at once.
+///
+/// The parser nests `a JOIN b JOIN c ON … ON …` to the right without regard to its limit.
+fn open_joins(tokens: &[Token]) -> usize {
+    // A condition belongs to a join within the same parentheses.
+    let (mut outer, mut level) = (Vec::new(), 0_usize);
+    let (mut open, mut most) = (0_usize, 0_usize);
+    for token in tokens {
+        match token {
+            Token::LParen => outer.push(std::mem::take(&mut level)),
+            Token::RParen => {
+                if let Some(before) = outer.pop() {
+                    open -= level;
+                    level = before;
+                }
+            }
+            Token::Word(word) => match word.keyword {
+                Keyword::JOIN | Keyword::STRAIGHT_JOIN => {
+                    level += 1;
+                    open += 1;
+                    most = most.max(open);
+                }
+                Keyword::ON | Keyword::USING if level > 0 => {
+                    level -= 1;
+                    open -= 1;
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    most
 }
 
 /// The tokens of a text, rewritten for the parser. `None` if it cannot be read.
@@ -133,6 +193,13 @@ fn defines_routine(tokens: &[Token]) -> bool {
 
 /// The parser's limit of recursion: its default of 50 is too low for generated queries.
 const RECURSION: usize = 200;
+
+/// The stack that a function takes for one level of an expression. The greatest are the parser's
+/// `clone`, and those of programs that are not optimised.
+const FRAME: usize = if cfg!(debug_assertions) { 4 << 10 } else { 512 };
+
+/// The most operators of which the parser copies the left side.
+const COPIES: usize = 200;
 
 /// `(value).*`
 const WHOLE_COMPOSITE: &[Token] = &[Token::RParen, Token::Period, Token::Mul];
@@ -194,6 +261,7 @@ impl Rewrite {
         self.tokens.iter().any(|token| match token {
             Token::Word(word) if word.quote_style.is_none() => {
                 KEYWORDS.contains(&word.keyword)
+                    || (word.keyword == Keyword::IS && self.dialect == Dialect::Sqlite)
                     || WORDS
                         .iter()
                         .chain(COMPOUND_UNITS)
@@ -250,6 +318,7 @@ impl Rewrite {
             }
             (Keyword::NOT, Dialect::Sqlite) if self.is(1, "MATERIALIZED") => self.skip(2),
             (Keyword::NOT, Dialect::Sqlite) if self.is(1, "INDEXED") => self.skip(2),
+            (Keyword::IS, Dialect::Sqlite) => self.is_comparison(),
             (_, Dialect::Sqlite) if self.is(0, "INDEXED") && self.is(1, "BY") => self.skip(3),
             (Keyword::SYMMETRIC, _) if is_word(self.output.last(), "BETWEEN") => self.skip(1),
             (_, Dialect::MySql) if self.is(0, "SOUNDS") && self.is(1, "LIKE") => self.skip(1),
@@ -275,6 +344,22 @@ impl Rewrite {
             }
             _ => false,
         }
+    }
+
+    /// `a IS b` and `a IS NOT b` compare any two operands on SQLite.
+    fn is_comparison(&mut self) -> bool {
+        let negated = self.is(1, "NOT");
+        let length = 1 + usize::from(negated);
+        let tests = ["NULL", "TRUE", "FALSE", "DISTINCT"];
+        if tests.iter().any(|test| self.is(length, test)) {
+            return false;
+        }
+        let same: &[_] = if negated {
+            &["IS", "DISTINCT", "FROM"]
+        } else {
+            &["IS", "NOT", "DISTINCT", "FROM"]
+        };
+        self.replace(length, same)
     }
 
     fn skip(&mut self, length: usize) -> bool {

@@ -69,9 +69,8 @@ impl Bound {
                 Held::Float(value) => Value::Float(*value),
                 Held::Uuid(value) => Value::Uuid(*value),
                 // Text that is not UTF-8 has no canonical form.
-                Held::Text(range) => {
-                    std::str::from_utf8(slice(range)).map_or(Value::Other(slice(range)), Value::Text)
-                }
+                Held::Text(range) => std::str::from_utf8(slice(range))
+                    .map_or(Value::Other(slice(range)), Value::Text),
                 Held::Bytes(range) => Value::Bytes(slice(range)),
                 Held::Other(range) => Value::Other(slice(range)),
             },
@@ -92,7 +91,10 @@ impl Bound {
 
 /// Prints a value for debugging, up to a piece that equals `stop`.
 fn printed(value: &dyn Debug, stop: Option<&str>) -> SmallVec<[u8; 512]> {
-    let mut printer = Printer { text: SmallVec::new(), stop };
+    let mut printer = Printer {
+        text: SmallVec::new(),
+        stop,
+    };
     // An error is the printer's own way to stop early.
     let _ = write!(printer, "{value:?}");
     printer.text
@@ -106,7 +108,11 @@ struct Printer<'a> {
 impl Write for Printer<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         self.text.extend_from_slice(piece.as_bytes());
-        if Some(piece) == self.stop { Err(fmt::Error) } else { Ok(()) }
+        if Some(piece) == self.stop {
+            Err(fmt::Error)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -54,7 +54,11 @@ pub(crate) fn bound(arguments: &MySqlArguments) -> Option<Bound> {
 fn value(code: u8, unsigned: bool, bytes: &[u8], at: usize) -> Option<(Held, usize)> {
     let fixed = |length: usize| bytes.get(at..at + length);
     let integer = |signed: i64, raw: u64| {
-        if unsigned { Bound::unsigned(raw) } else { Held::Int(signed) }
+        if unsigned {
+            Bound::unsigned(raw)
+        } else {
+            Held::Int(signed)
+        }
     };
     Some(match code {
         TINY => {
@@ -77,7 +81,10 @@ fn value(code: u8, unsigned: bool, bytes: &[u8], at: usize) -> Option<(Held, usi
             let value = f32::from_le_bytes(fixed(4)?.try_into().ok()?);
             (Held::Float(value.into()), at + 4)
         }
-        DOUBLE => (Held::Float(f64::from_le_bytes(fixed(8)?.try_into().ok()?)), at + 8),
+        DOUBLE => (
+            Held::Float(f64::from_le_bytes(fixed(8)?.try_into().ok()?)),
+            at + 8,
+        ),
         // A length byte, then so many bytes.
         DATE | TIME | DATETIME | TIMESTAMP => {
             let end = at + 1 + usize::from(*bytes.get(at)?);
@@ -110,7 +117,9 @@ fn sized(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
         _ => return None,
     };
     let mut length = [0; 8];
-    length.get_mut(..width)?.copy_from_slice(bytes.get(start..start + width)?);
+    length
+        .get_mut(..width)?
+        .copy_from_slice(bytes.get(start..start + width)?);
     range(bytes, start + width, u64::from_le_bytes(length))
 }
 
@@ -145,7 +154,10 @@ fn declared(reader: &mut Reader<'_>) -> Option<(u8, bool)> {
         _ => return None,
     };
     reader.expect(", flags: ColumnFlags(")?;
-    let unsigned = reader.until(b")")?.split(" | ").any(|flag| flag == "UNSIGNED");
+    let unsigned = reader
+        .until(b")")?
+        .split(" | ")
+        .any(|flag| flag == "UNSIGNED");
     reader.expect("), collation: Collation(")?;
     reader.until(b")")?;
     reader.expect("), max_size: ")?;
@@ -230,7 +242,11 @@ mod tests {
             add(list, String::new());
         });
         let bound = bound(&given).unwrap();
-        let values: Vec<_> = bound.parameters().iter().map(|parameter| parameter.value).collect();
+        let values: Vec<_> = bound
+            .parameters()
+            .iter()
+            .map(|parameter| parameter.value)
+            .collect();
         let medium = "y".repeat(300);
         let expected = [
             Value::Int(7),

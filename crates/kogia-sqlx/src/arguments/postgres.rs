@@ -82,9 +82,7 @@ fn scalar(oid: u32, value: &[u8], range: &std::ops::Range<usize>) -> Option<Held
         (23, &[a, b, c, d]) => Held::Int(i32::from_be_bytes([a, b, c, d]).into()),
         (20, bytes) if bytes.len() == 8 => Held::Int(i64::from_be_bytes(bytes.try_into().ok()?)),
         (700, &[a, b, c, d]) => Held::Float(f32::from_be_bytes([a, b, c, d]).into()),
-        (701, bytes) if bytes.len() == 8 => {
-            Held::Float(f64::from_be_bytes(bytes.try_into().ok()?))
-        }
+        (701, bytes) if bytes.len() == 8 => Held::Float(f64::from_be_bytes(bytes.try_into().ok()?)),
         (2950, bytes) if bytes.len() == 16 => Held::Uuid(bytes.try_into().ok()?),
         (25 | 1043, _) => Held::Text(range.clone()),
         (17, _) => Held::Bytes(range.clone()),
@@ -149,7 +147,9 @@ fn declared<'a>(types: &mut Reader<'a>) -> Option<&'a str> {
 
 /// Whether an array in binary form says that its elements are of this type.
 fn elements_are(element: u32, value: &[u8]) -> bool {
-    value.get(8..12).is_some_and(|oid| oid == element.to_be_bytes())
+    value
+        .get(8..12)
+        .is_some_and(|oid| oid == element.to_be_bytes())
 }
 
 /// Whether nothing in the buffer is to be filled when the query runs.
@@ -244,7 +244,8 @@ impl<'q> Encode<'q, Postgres> for Probe<'_> {
     fn encode(self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
         // The last four bytes are room for this value's own length.
         let before = buffer.len().saturating_sub(4);
-        self.0.extend_from_slice(buffer.get(..before).unwrap_or_default());
+        self.0
+            .extend_from_slice(buffer.get(..before).unwrap_or_default());
         Err(Box::new(Refused))
     }
 
@@ -391,7 +392,10 @@ mod tests {
             arguments(|list| add(list, sqlx::postgres::types::PgRange::from(1_i32..6))),
             arguments(|list| add(list, sqlx::postgres::types::PgRange::from(1_i64..5))),
         ];
-        let bound: Vec<_> = lists.into_iter().map(|mut list| bound(&mut list).unwrap()).collect();
+        let bound: Vec<_> = lists
+            .into_iter()
+            .map(|mut list| bound(&mut list).unwrap())
+            .collect();
         let keys: Vec<_> = bound.iter().map(|bound| key(&bound.parameters())).collect();
         for (i, one) in keys.iter().enumerate() {
             for (j, other) in keys.iter().enumerate() {

@@ -110,8 +110,18 @@ mod tests {
             .map(|c| format!("a{c}b"))
             .collect();
         texts.extend(
-            ["", "\"", "\\", "\\\"", "'", "\"), Int64(7", "]) }", "\\u{41}", "e\u{301}"]
-                .map(String::from),
+            [
+                "",
+                "\"",
+                "\\",
+                "\\\"",
+                "'",
+                "\"), Int64(7",
+                "]) }",
+                "\\u{41}",
+                "e\u{301}",
+            ]
+            .map(String::from),
         );
         for text in texts {
             let given = arguments(|list| {
@@ -119,17 +129,33 @@ mod tests {
                 add(list, 7_i64);
             });
             let bound = bound(&given).unwrap();
-            let values: Vec<_> = bound.parameters().iter().map(|parameter| parameter.value).collect();
+            let values: Vec<_> = bound
+                .parameters()
+                .iter()
+                .map(|parameter| parameter.value)
+                .collect();
             assert_eq!(values, [Value::Text(&text), Value::Int(7)]);
         }
     }
 
     #[test]
     fn numbers_are_what_was_bound() {
-        for number in [0.0, -0.0, 1.0, 0.1, f64::MIN, f64::MAX, f64::MIN_POSITIVE, 5e-324, 1e21] {
+        for number in [
+            0.0,
+            -0.0,
+            1.0,
+            0.1,
+            f64::MIN,
+            f64::MAX,
+            f64::MIN_POSITIVE,
+            5e-324,
+            1e21,
+        ] {
             let bound = bound(&arguments(|list| add(list, number))).unwrap();
             let parameters = bound.parameters();
-            let Value::Float(value) = parameters[0].value else { panic!("{parameters:?}") };
+            let Value::Float(value) = parameters[0].value else {
+                panic!("{parameters:?}")
+            };
             assert_eq!(value.to_bits(), number.to_bits());
         }
         for number in [i64::MIN, -1, 0, 1, i64::MAX] {

@@ -29,10 +29,18 @@ fn folded(name: &str) -> Box<str> {
 }
 
 fn key(name: &str, kind: KeyKind) -> Arc<KeyColumn> {
-    Arc::new(KeyColumn { name: folded(name), kind })
+    Arc::new(KeyColumn {
+        name: folded(name),
+        kind,
+    })
 }
 
 /// Nobody knows what happens on these writes.
 fn unknown_trigger(on_insert: bool, on_update: bool, on_delete: bool) -> Trigger {
-    Trigger { on_insert, on_update, on_delete, body: TriggerBody::Unknown }
+    Trigger {
+        on_insert,
+        on_update,
+        on_delete,
+        body: TriggerBody::Unknown,
+    }
 }

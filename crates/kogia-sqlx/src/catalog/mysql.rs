@@ -15,48 +15,78 @@ use super::{folded, key, unknown_trigger};
 /// the schema epoch, and then the catalog is loaded again.
 pub(crate) async fn load(connection: &mut MySqlConnection) -> Result<Schema, Error> {
     let current = rows(connection, CURRENT, 2).await?;
-    let [database, sees_triggers] = current.first().cloned().unwrap_or_default().try_into()
+    let [database, sees_triggers] = current
+        .first()
+        .cloned()
+        .unwrap_or_default()
+        .try_into()
         .unwrap_or_else(|_| [String::new(), String::new()]);
     let mut tables: HashMap<String, Relation> = HashMap::new();
     let mut order = Vec::new();
     for row in rows(connection, TABLES, 4).await? {
-        let [name, kind, engine, definition] = row.as_slice() else { continue };
+        let [name, kind, engine, definition] = row.as_slice() else {
+            continue;
+        };
         let kind = match kind.as_str() {
-            "VIEW" => RelationKind::View(Some(&**definition).filter(|text| !text.is_empty()).map(Into::into)),
+            "VIEW" => RelationKind::View(
+                Some(&**definition)
+                    .filter(|text| !text.is_empty())
+                    .map(Into::into),
+            ),
             "BASE TABLE" | "SYSTEM VERSIONED" => table_kind(engine),
             // A sequence, or something that a later server has: not listed, so never cached.
             _ => continue,
         };
         order.push(name.clone());
-        let relation = Relation { schema: Some(database.as_str().into()), kind, ..Relation::table(name) };
+        let relation = Relation {
+            schema: Some(database.as_str().into()),
+            kind,
+            ..Relation::table(name)
+        };
         tables.insert(name.clone(), relation);
     }
     for row in rows(connection, UNIQUE, 7).await? {
-        let [table, index, columns, name, of, collation, extra] = row.as_slice() else { continue };
-        let Some(relation) = tables.get_mut(table) else { continue };
+        let [table, index, columns, name, of, collation, extra] = row.as_slice() else {
+            continue;
+        };
+        let Some(relation) = tables.get_mut(table) else {
+            continue;
+        };
         if index != "PRIMARY" {
             relation.other_unique = true;
         } else if columns == "1" {
             let collation = Some(&**collation).filter(|name| !name.is_empty());
-            relation.key = key_kind(Dialect::MySql, of, collation, true).map(|kind| key(name, kind));
+            relation.key =
+                key_kind(Dialect::MySql, of, collation, true).map(|kind| key(name, kind));
             relation.generated_key = extra.contains("auto_increment");
         }
     }
     for row in rows(connection, CASCADES, 5).await? {
-        let [table, referenced, on_delete, on_update, columns] = row.as_slice() else { continue };
+        let [table, referenced, on_delete, on_update, columns] = row.as_slice() else {
+            continue;
+        };
         let acts = |action: &str| !matches!(action, "NO ACTION" | "RESTRICT");
         let cascade = Cascade {
             table: folded(table),
             on_delete: acts(on_delete),
             on_update: acts(on_update),
-            columns: columns.split('\n').filter(|column| !column.is_empty()).map(folded).collect(),
+            columns: columns
+                .split('\n')
+                .filter(|column| !column.is_empty())
+                .map(folded)
+                .collect(),
         };
-        if let Some(relation) = tables.get_mut(referenced).filter(|_| cascade.on_delete || cascade.on_update) {
+        if let Some(relation) = tables
+            .get_mut(referenced)
+            .filter(|_| cascade.on_delete || cascade.on_update)
+        {
             relation.cascades.push(cascade);
         }
     }
     for row in rows(connection, TRIGGERS, 4).await? {
-        let [table, event, body, mode] = row.as_slice() else { continue };
+        let [table, event, body, mode] = row.as_slice() else {
+            continue;
+        };
         if let Some(relation) = tables.get_mut(table) {
             relation.triggers.push(trigger(event, body, mode));
         }
@@ -73,19 +103,26 @@ pub(crate) async fn load(connection: &mut MySqlConnection) -> Result<Schema, Err
     }
     let mut functions: BTreeMap<Box<str>, Function> = BTreeMap::new();
     for row in rows(connection, FUNCTIONS, 4).await? {
-        let [name, kind, deterministic, access] = row.as_slice() else { continue };
+        let [name, kind, deterministic, access] = row.as_slice() else {
+            continue;
+        };
         let volatility = match (kind.as_str(), deterministic.as_str(), access.as_str()) {
             ("FUNCTION", "YES", "NO SQL") => Volatility::Immutable,
             ("FUNCTION", _, "NO SQL" | "READS SQL DATA") => Volatility::Stable,
             _ => Volatility::Volatile,
         };
-        let function = functions.entry(folded(name)).or_insert(Function { volatility });
+        let function = functions
+            .entry(folded(name))
+            .or_insert(Function { volatility });
         function.volatility = function.volatility.max(volatility);
     }
     Ok(Schema {
         loaded: true,
         database: Some(database.into()),
-        relations: order.into_iter().filter_map(|name| tables.remove(&name)).collect(),
+        relations: order
+            .into_iter()
+            .filter_map(|name| tables.remove(&name))
+            .collect(),
         functions,
         ..Schema::unknown(Dialect::MySql)
     })
@@ -103,8 +140,13 @@ async fn rows(
     sql: &'static str,
     columns: usize,
 ) -> Result<Vec<Vec<String>>, Error> {
-    let rows = sqlx::query(sql).persistent(false).fetch_all(connection).await?;
-    rows.iter().map(|row| (0..columns).map(|index| text(row, index)).collect()).collect()
+    let rows = sqlx::query(sql)
+        .persistent(false)
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| (0..columns).map(|index| text(row, index)).collect())
+        .collect()
 }
 
 /// What a table of this engine is. Without transactions its writes show before they are
@@ -206,9 +248,14 @@ mod tests {
 
     /// The catalog of a database of its own.
     async fn catalog(name: &str, sql: &'static str) -> Schema {
-        let mut connection = MySqlConnection::connect(&testing::mysql_url()).await.unwrap();
+        let mut connection = MySqlConnection::connect(&testing::mysql_url())
+            .await
+            .unwrap();
         let create = format!("DROP DATABASE IF EXISTS {name}; CREATE DATABASE {name}; USE {name}");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(create))
+            .execute(&mut connection)
+            .await
+            .unwrap();
         sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
         let schema = load(&mut connection).await.unwrap();
         assert_eq!(schema, load(&mut connection).await.unwrap());
@@ -216,7 +263,11 @@ mod tests {
     }
 
     fn relation<'a>(schema: &'a Schema, name: &str) -> &'a Relation {
-        schema.relations.iter().find(|relation| &*relation.name == name).unwrap()
+        schema
+            .relations
+            .iter()
+            .find(|relation| &*relation.name == name)
+            .unwrap()
     }
 
     #[tokio::test]
@@ -247,7 +298,9 @@ mod tests {
             assert_eq!(key(table), None, "{table}");
         }
         assert_eq!(relation(&schema, "old").kind, RelationKind::Foreign);
-        let RelationKind::View(Some(query)) = &relation(&schema, "v").kind else { panic!() };
+        let RelationKind::View(Some(query)) = &relation(&schema, "v").kind else {
+            panic!()
+        };
         assert!(query.contains("`bin_key`"), "{query}");
     }
 
@@ -283,7 +336,9 @@ mod tests {
             body: TriggerBody::Statements("SET NEW.updated = NOW()".into()),
         };
         assert_eq!(author.triggers, [touch]);
-        let [renumber] = relation(&schema, "book").triggers.as_slice() else { panic!() };
+        let [renumber] = relation(&schema, "book").triggers.as_slice() else {
+            panic!()
+        };
         assert!(renumber.on_insert && !renumber.on_update && !renumber.on_delete);
         let volatility = |name: &str| schema.functions[name].volatility;
         assert_eq!(volatility("pure_one"), Volatility::Immutable);
@@ -295,7 +350,9 @@ mod tests {
     #[tokio::test]
     async fn an_account_that_may_not_see_triggers_takes_each_table_to_have_one() {
         catalog("kogia_catalog_blind", "CREATE TABLE a (id int PRIMARY KEY)").await;
-        let mut admin = MySqlConnection::connect(&testing::mysql_url()).await.unwrap();
+        let mut admin = MySqlConnection::connect(&testing::mysql_url())
+            .await
+            .unwrap();
         let create = "CREATE USER IF NOT EXISTS kogia_blind@'%' IDENTIFIED BY 'kogia'; \
                       GRANT SELECT, INSERT ON kogia_catalog_blind.* TO kogia_blind@'%'";
         sqlx::raw_sql(create).execute(&mut admin).await.unwrap();
@@ -304,6 +361,9 @@ mod tests {
         let url = format!("{server}/kogia_catalog_blind");
         let mut blind = MySqlConnection::connect(&url).await.unwrap();
         let schema = load(&mut blind).await.unwrap();
-        assert_eq!(relation(&schema, "a").triggers, [unknown_trigger(true, true, true)]);
+        assert_eq!(
+            relation(&schema, "a").triggers,
+            [unknown_trigger(true, true, true)]
+        );
     }
 }

@@ -27,11 +27,18 @@ pub(crate) async fn load(connection: &mut PgConnection) -> Result<Schema, Error>
         }
     }
     for row in rows::<CascadeRow>(connection, CASCADES).await? {
-        let table = tables.get(&row.referencing).map(|table| folded(&table.name));
+        let table = tables
+            .get(&row.referencing)
+            .map(|table| folded(&table.name));
         if let (Some(relation), Some(table)) = (tables.get_mut(&row.referenced), table) {
             let columns = row.columns.iter().map(|column| folded(column)).collect();
             let (on_delete, on_update) = (row.on_delete, row.on_update);
-            relation.cascades.push(Cascade { table, on_delete, on_update, columns });
+            relation.cascades.push(Cascade {
+                table,
+                on_delete,
+                on_update,
+                columns,
+            });
         }
     }
     for row in rows::<TriggerRow>(connection, TRIGGERS).await? {
@@ -42,7 +49,9 @@ pub(crate) async fn load(connection: &mut PgConnection) -> Result<Schema, Error>
     for (oid, events) in rows::<(i64, String)>(connection, UNKNOWN).await? {
         if let Some(relation) = tables.get_mut(&oid) {
             let on = |event: char| events.contains(event);
-            relation.triggers.push(unknown_trigger(on('i'), on('u'), on('d')));
+            relation
+                .triggers
+                .push(unknown_trigger(on('i'), on('u'), on('d')));
         }
     }
     let mut functions: BTreeMap<Box<str>, Function> = BTreeMap::new();
@@ -52,13 +61,18 @@ pub(crate) async fn load(connection: &mut PgConnection) -> Result<Schema, Error>
             "s" => Volatility::Stable,
             _ => Volatility::Volatile,
         };
-        let function = functions.entry(folded(&name)).or_insert(Function { volatility });
+        let function = functions
+            .entry(folded(&name))
+            .or_insert(Function { volatility });
         // A call does not show which of several functions of a name is meant.
         function.volatility = function.volatility.max(volatility);
     }
     Ok(Schema {
         loaded: true,
-        relations: order.into_iter().filter_map(|oid| tables.remove(&oid)).collect(),
+        relations: order
+            .into_iter()
+            .filter_map(|oid| tables.remove(&oid))
+            .collect(),
         functions,
         ..Schema::unknown(Dialect::Postgres)
     })
@@ -68,7 +82,10 @@ async fn rows<T>(connection: &mut PgConnection, sql: &'static str) -> Result<Vec
 where
     T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
 {
-    sqlx::query_as(sql).persistent(false).fetch_all(connection).await
+    sqlx::query_as(sql)
+        .persistent(false)
+        .fetch_all(connection)
+        .await
 }
 
 /// `pg_index` has one row for each key; only one column counts, and only a plain one.
@@ -214,7 +231,12 @@ impl TriggerRow {
             "plpgsql" => TriggerBody::Statements(self.source.into()),
             _ => TriggerBody::Unknown,
         };
-        Some(Trigger { on_insert, on_update, on_delete, body })
+        Some(Trigger {
+            on_insert,
+            on_update,
+            on_delete,
+            body,
+        })
     }
 }
 
@@ -256,7 +278,9 @@ mod tests {
             sqlx::raw_sql(statement).execute(&mut admin).await.unwrap();
         }
         let (server, _) = url.rsplit_once('/').unwrap();
-        let mut connection = PgConnection::connect(&format!("{server}/{name}")).await.unwrap();
+        let mut connection = PgConnection::connect(&format!("{server}/{name}"))
+            .await
+            .unwrap();
         sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
         let schema = load(&mut connection).await.unwrap();
         assert_eq!(schema, load(&mut connection).await.unwrap());
@@ -264,7 +288,11 @@ mod tests {
     }
 
     fn relation<'a>(schema: &'a Schema, name: &str) -> &'a Relation {
-        schema.relations.iter().find(|relation| &*relation.name == name).unwrap()
+        schema
+            .relations
+            .iter()
+            .find(|relation| &*relation.name == name)
+            .unwrap()
     }
 
     fn kind(schema: &Schema, name: &str) -> Option<KeyKind> {
@@ -312,7 +340,15 @@ mod tests {
             let is_it = |relation: &&Relation| {
                 &*relation.name == "text_key" && relation.schema.as_deref() == Some(schema_name)
             };
-            schema.relations.iter().find(is_it).unwrap().key.as_ref().unwrap().kind
+            schema
+                .relations
+                .iter()
+                .find(is_it)
+                .unwrap()
+                .key
+                .as_ref()
+                .unwrap()
+                .kind
         };
         assert_eq!(text("public"), KeyKind::Text);
         assert_eq!(text("tenant"), KeyKind::Integer);
@@ -329,10 +365,17 @@ mod tests {
         assert_eq!(kind(&schema, "part"), Some(KeyKind::Integer));
         assert_eq!(kind(&schema, "part_1"), Some(KeyKind::Integer));
         assert_eq!(relation(&schema, "scratch").kind, RelationKind::Foreign);
-        let RelationKind::View(Some(query)) = &relation(&schema, "v").kind else { panic!() };
+        let RelationKind::View(Some(query)) = &relation(&schema, "v").kind else {
+            panic!()
+        };
         assert!(query.contains("FROM text_key"), "{query}");
         assert_eq!(relation(&schema, "m").kind, RelationKind::MaterializedView);
-        assert!(schema.relations.iter().all(|relation| &*relation.name != "mine"));
+        assert!(
+            schema
+                .relations
+                .iter()
+                .all(|relation| &*relation.name != "mine")
+        );
     }
 
     #[tokio::test]
@@ -380,10 +423,18 @@ mod tests {
             ),
         };
         assert_eq!(author.triggers, [touch]);
-        let [renumber] = relation(&schema, "book").triggers.as_slice() else { panic!() };
+        let [renumber] = relation(&schema, "book").triggers.as_slice() else {
+            panic!()
+        };
         assert!(renumber.on_insert && !renumber.on_update && !renumber.on_delete);
-        assert_eq!(relation(&schema, "prize").triggers, [unknown_trigger(false, false, true)]);
-        assert_eq!(relation(&schema, "sly").triggers, [unknown_trigger(true, true, false)]);
+        assert_eq!(
+            relation(&schema, "prize").triggers,
+            [unknown_trigger(false, false, true)]
+        );
+        assert_eq!(
+            relation(&schema, "sly").triggers,
+            [unknown_trigger(true, true, false)]
+        );
         let volatility = |name: &str| schema.functions[name].volatility;
         assert_eq!(volatility("worst"), Volatility::Volatile);
         assert_eq!(volatility("stable"), Volatility::Stable);

@@ -21,7 +21,10 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Er
     };
     let mut tables = Tables::default();
     for row in sqlx::query(OBJECTS).fetch_all(&mut *connection).await? {
-        let text = |index| row.try_get::<Option<String>, _>(index).map(Option::unwrap_or_default);
+        let text = |index| {
+            row.try_get::<Option<String>, _>(index)
+                .map(Option::unwrap_or_default)
+        };
         let (kind, name, table, sql) = (text(0)?, text(1)?, text(2)?, text(3)?);
         match kind.as_str() {
             "trigger" => tables.add_trigger(&table, trigger(&sql)),
@@ -33,7 +36,10 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Er
     }
     let mut keys: HashMap<String, Vec<Column>> = HashMap::new();
     for row in sqlx::query(KEYS).fetch_all(&mut *connection).await? {
-        let column = Column { name: row.try_get(1)?, declared: row.try_get(2)? };
+        let column = Column {
+            name: row.try_get(1)?,
+            declared: row.try_get(2)?,
+        };
         keys.entry(row.try_get(0)?).or_default().push(column);
     }
     let mut indexes: HashMap<String, Index> = HashMap::new();
@@ -46,10 +52,14 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Er
         }
     }
     for (table, columns) in &keys {
-        let Some(relation) = tables.get(table) else { continue };
+        let Some(relation) = tables.get(table) else {
+            continue;
+        };
         let index = indexes.get(table);
         relation.other_unique = index.is_some_and(|index| index.other_unique);
-        let [column] = columns.as_slice() else { continue };
+        let [column] = columns.as_slice() else {
+            continue;
+        };
         let collation = index.and_then(|index| index.key_collation.as_deref());
         // Without an index of its own, an INTEGER PRIMARY KEY is the number of the row.
         let is_rowid = collation.is_none() && column.declared.eq_ignore_ascii_case("integer");
@@ -80,9 +90,16 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Er
         };
         if !continues {
             let (table, columns) = (folded(&table), Vec::new());
-            relation.cascades.push(Cascade { table, on_delete, on_update, columns });
+            relation.cascades.push(Cascade {
+                table,
+                on_delete,
+                on_update,
+                columns,
+            });
         }
-        let Some(cascade) = relation.cascades.last_mut() else { continue };
+        let Some(cascade) = relation.cascades.last_mut() else {
+            continue;
+        };
         match column {
             Some(column) if is_plain && cascade.columns.len() == usize::from(continues) => {
                 cascade.columns.push(folded(&column));
@@ -141,7 +158,10 @@ struct Tables {
 impl Tables {
     fn add(&mut self, name: &str, kind: RelationKind) {
         self.places.insert(folded(name), self.relations.len());
-        self.relations.push(Relation { kind, ..Relation::table(name) });
+        self.relations.push(Relation {
+            kind,
+            ..Relation::table(name)
+        });
     }
 
     fn get(&mut self, name: &str) -> Option<&mut Relation> {
@@ -192,7 +212,11 @@ fn parse_trigger(sql: &str) -> Option<Trigger> {
             && tokens.is_one_of(index + 1, &starts)
     })?;
     let end = tokens.len().checked_sub(1)?;
-    let end = if tokens.is_symbol(end, b';') { end.checked_sub(1)? } else { end };
+    let end = if tokens.is_symbol(end, b';') {
+        end.checked_sub(1)?
+    } else {
+        end
+    };
     if !tokens.is_word(end, "END") || end <= begin {
         return None;
     }
@@ -223,7 +247,11 @@ mod tests {
     }
 
     fn relation<'a>(schema: &'a Schema, name: &str) -> &'a Relation {
-        schema.relations.iter().find(|relation| &*relation.name == name).unwrap()
+        schema
+            .relations
+            .iter()
+            .find(|relation| &*relation.name == name)
+            .unwrap()
     }
 
     fn kind(schema: &Schema, name: &str) -> Option<KeyKind> {
@@ -248,7 +276,10 @@ mod tests {
         .await;
         assert!(schema.loaded);
         assert_eq!(kind(&schema, "rowid"), Some(KeyKind::Integer));
-        assert_eq!(&*relation(&schema, "rowid").key.as_ref().unwrap().name, "id");
+        assert_eq!(
+            &*relation(&schema, "rowid").key.as_ref().unwrap().name,
+            "id"
+        );
         assert!(relation(&schema, "rowid").generated_key);
         assert!(relation(&schema, "rowid").other_unique);
         assert!(relation(&schema, "auto").generated_key);
@@ -304,7 +335,8 @@ mod tests {
         let view = relation(&schema, "as");
         let query = "SELECT id, (SELECT 1 AS x) FROM book";
         assert_eq!(view.kind, RelationKind::View(Some(query.into())));
-        let body = "INSERT INTO log VALUES ('END'); DELETE FROM log WHERE x = CASE WHEN 1 THEN 2 END;";
+        let body =
+            "INSERT INTO log VALUES ('END'); DELETE FROM log WHERE x = CASE WHEN 1 THEN 2 END;";
         let expected = Trigger {
             on_insert: false,
             on_update: false,
@@ -314,7 +346,12 @@ mod tests {
         assert_eq!(relation(&schema, "book").triggers, [expected]);
         assert!(view.triggers[0].on_update);
         assert_eq!(relation(&schema, "search").kind, RelationKind::Foreign);
-        assert!(schema.relations.iter().all(|relation| !relation.name.starts_with("sqlite_")));
+        assert!(
+            schema
+                .relations
+                .iter()
+                .all(|relation| !relation.name.starts_with("sqlite_"))
+        );
     }
 
     #[test]

@@ -68,7 +68,10 @@ impl<'a> Tokens<'a> {
                     Kind::Symbol(byte)
                 }
             };
-            tokens.push(Token { kind, range: start..at });
+            tokens.push(Token {
+                kind,
+                range: start..at,
+            });
         }
         Some(Tokens { text, tokens })
     }
@@ -80,7 +83,8 @@ impl<'a> Tokens<'a> {
 
     /// Whether the token at an index is this keyword, in any case.
     pub(super) fn is_word(&self, index: usize, word: &str) -> bool {
-        self.word(index).is_some_and(|found| found.eq_ignore_ascii_case(word))
+        self.word(index)
+            .is_some_and(|found| found.eq_ignore_ascii_case(word))
     }
 
     /// Whether the token at an index is one of these keywords.
@@ -90,7 +94,9 @@ impl<'a> Tokens<'a> {
 
     /// Whether the token at an index is this character.
     pub(super) fn is_symbol(&self, index: usize, symbol: u8) -> bool {
-        self.tokens.get(index).is_some_and(|token| token.kind == Kind::Symbol(symbol))
+        self.tokens
+            .get(index)
+            .is_some_and(|token| token.kind == Kind::Symbol(symbol))
     }
 
     fn word(&self, index: usize) -> Option<&'a str> {
@@ -104,7 +110,9 @@ impl<'a> Tokens<'a> {
             return "";
         };
         let last = self.tokens.get(tokens.end - 1).unwrap_or(first);
-        self.text.get(first.range.start..last.range.end).unwrap_or_default()
+        self.text
+            .get(first.range.start..last.range.end)
+            .unwrap_or_default()
     }
 }
 
@@ -114,7 +122,10 @@ fn is_word(byte: u8) -> bool {
 
 fn line_end(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len())
+    at + rest
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(rest.len())
 }
 
 /// Where a quoted text ends whose quote is at `at`; a doubled quote does not end it.
@@ -138,14 +149,21 @@ mod tests {
 
     fn pieces(text: &str) -> Option<Vec<&str>> {
         let tokens = Tokens::new(text)?;
-        Some((0..tokens.len()).map(|index| tokens.slice(index..index + 1)).collect())
+        Some(
+            (0..tokens.len())
+                .map(|index| tokens.slice(index..index + 1))
+                .collect(),
+        )
     }
 
     #[test]
     fn quotes_and_comments() {
         let cases = [
             ("a--b\n c", Some(vec!["a", "c"])),
-            ("'it''s' \"a\"\"b\" [x y] `z`", Some(vec!["'it''s'", "\"a\"\"b\"", "[x y]", "`z`"])),
+            (
+                "'it''s' \"a\"\"b\" [x y] `z`",
+                Some(vec!["'it''s'", "\"a\"\"b\"", "[x y]", "`z`"]),
+            ),
             (r"'\' b", Some(vec![r"'\'", "b"])),
             ("a /* /* */ b", Some(vec!["a", "b"])),
             ("a /* b", Some(vec!["a"])),

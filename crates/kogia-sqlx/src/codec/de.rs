@@ -17,7 +17,10 @@ pub(super) struct Input<'de> {
 
 impl<'de> Input<'de> {
     pub(super) fn new(bytes: &'de [u8]) -> Self {
-        Input { bytes, names: Vec::new() }
+        Input {
+            bytes,
+            names: Vec::new(),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -29,7 +32,10 @@ impl<'de> Input<'de> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'de [u8], CodecError> {
-        let (head, rest) = self.bytes.split_at_checked(length).ok_or_else(CodecError::damaged)?;
+        let (head, rest) = self
+            .bytes
+            .split_at_checked(length)
+            .ok_or_else(CodecError::damaged)?;
         self.bytes = rest;
         Ok(head)
     }
@@ -41,7 +47,10 @@ impl<'de> Input<'de> {
     }
 
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
-        let (head, rest) = self.bytes.split_first_chunk().ok_or_else(CodecError::damaged)?;
+        let (head, rest) = self
+            .bytes
+            .split_first_chunk()
+            .ok_or_else(CodecError::damaged)?;
         self.bytes = rest;
         Ok(*head)
     }
@@ -69,12 +78,18 @@ impl<'de> Input<'de> {
 
     /// A name, or `None` at the end of a struct.
     fn name(&mut self) -> Result<Option<&'de str>, CodecError> {
-        let Some(index) = self.length()?.checked_sub(1) else { return Ok(None) };
+        let Some(index) = self.length()?.checked_sub(1) else {
+            return Ok(None);
+        };
         if index == self.names.len() {
             let name = self.text()?;
             self.names.push(name);
         }
-        self.names.get(index).copied().map(Some).ok_or_else(CodecError::damaged)
+        self.names
+            .get(index)
+            .copied()
+            .map(Some)
+            .ok_or_else(CodecError::damaged)
     }
 
     fn variant(&mut self) -> Result<&'de str, CodecError> {
@@ -82,7 +97,11 @@ impl<'de> Input<'de> {
     }
 
     fn end(&mut self) -> Result<(), CodecError> {
-        if self.byte()? == tag::END { Ok(()) } else { Err(CodecError::damaged()) }
+        if self.byte()? == tag::END {
+            Ok(())
+        } else {
+            Err(CodecError::damaged())
+        }
     }
 }
 
@@ -94,12 +113,18 @@ pub(super) struct Deserializer<'a, 'de> {
 
 impl<'a, 'de> Deserializer<'a, 'de> {
     pub(super) fn new(input: &'a mut Input<'de>) -> Self {
-        Deserializer { input, depth: DEPTH }
+        Deserializer {
+            input,
+            depth: DEPTH,
+        }
     }
 
     fn nested(self) -> Result<Self, CodecError> {
         let depth = self.depth.checked_sub(1).ok_or_else(CodecError::too_deep)?;
-        Ok(Deserializer { input: self.input, depth })
+        Ok(Deserializer {
+            input: self.input,
+            depth,
+        })
     }
 
     fn sequence<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
@@ -183,7 +208,12 @@ impl<'de> serde::Deserializer<'de> for Deserializer<'_, 'de> {
             tag::NEWTYPE_VARIANT | tag::TUPLE_VARIANT | tag::STRUCT_VARIANT => {
                 let Deserializer { input, depth } = self.nested()?;
                 let name = Some(input.variant()?);
-                visitor.visit_map(OneVariant { input, depth, tag, name })
+                visitor.visit_map(OneVariant {
+                    input,
+                    depth,
+                    tag,
+                    name,
+                })
             }
             _ => Err(CodecError::damaged()),
         }
@@ -218,12 +248,13 @@ impl<'de> serde::Deserializer<'de> for Deserializer<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, CodecError> {
         match self.input.peek()? {
-            tag::UNIT_VARIANT
-            | tag::NEWTYPE_VARIANT
-            | tag::TUPLE_VARIANT
-            | tag::STRUCT_VARIANT => {
+            tag::UNIT_VARIANT | tag::NEWTYPE_VARIANT | tag::TUPLE_VARIANT | tag::STRUCT_VARIANT => {
                 let Deserializer { input, depth } = self.nested()?;
-                visitor.visit_enum(Variant { input, depth, tag: tag::END })
+                visitor.visit_enum(Variant {
+                    input,
+                    depth,
+                    tag: tag::END,
+                })
             }
             tag::SOME => {
                 self.input.byte()?;
@@ -278,7 +309,10 @@ impl<'de> Elements<'_, 'de> {
     }
 
     fn value<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, CodecError> {
-        seed.deserialize(Deserializer { input: self.input, depth: self.depth })
+        seed.deserialize(Deserializer {
+            input: self.input,
+            depth: self.depth,
+        })
     }
 
     /// No more than there are bytes, whatever the hint says.
@@ -342,14 +376,18 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de> {
             return Ok(None);
         }
         let name = self.input.variant()?;
-        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+        seed.deserialize(BorrowedStrDeserializer::new(name))
+            .map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(
         &mut self,
         seed: V,
     ) -> Result<V::Value, CodecError> {
-        seed.deserialize(Deserializer { input: self.input, depth: self.depth })
+        seed.deserialize(Deserializer {
+            input: self.input,
+            depth: self.depth,
+        })
     }
 }
 
@@ -368,15 +406,22 @@ impl<'de> MapAccess<'de> for OneVariant<'_, 'de> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, CodecError> {
-        let Some(name) = self.name.take() else { return Ok(None) };
-        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+        let Some(name) = self.name.take() else {
+            return Ok(None);
+        };
+        seed.deserialize(BorrowedStrDeserializer::new(name))
+            .map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(
         &mut self,
         seed: V,
     ) -> Result<V::Value, CodecError> {
-        seed.deserialize(Content { input: self.input, depth: self.depth, tag: self.tag })
+        seed.deserialize(Content {
+            input: self.input,
+            depth: self.depth,
+            tag: self.tag,
+        })
     }
 }
 
@@ -389,7 +434,10 @@ struct Content<'a, 'de> {
 
 impl<'de> Content<'_, 'de> {
     fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
-        let inner = Deserializer { input: self.input, depth: self.depth };
+        let inner = Deserializer {
+            input: self.input,
+            depth: self.depth,
+        };
         match self.tag {
             tag::TUPLE_VARIANT => inner.elements(0, visitor),
             tag::STRUCT_VARIANT => inner.fields(visitor),
@@ -411,9 +459,11 @@ impl<'de> serde::Deserializer<'de> for Content<'_, 'de> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
         match self.tag {
-            tag::NEWTYPE_VARIANT => {
-                Deserializer { input: self.input, depth: self.depth }.deserialize_option(visitor)
+            tag::NEWTYPE_VARIANT => Deserializer {
+                input: self.input,
+                depth: self.depth,
             }
+            .deserialize_option(visitor),
             _ => visitor.visit_some(self),
         }
     }
@@ -432,7 +482,10 @@ impl<'de> serde::Deserializer<'de> for Content<'_, 'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, CodecError> {
-        let inner = Deserializer { input: self.input, depth: self.depth };
+        let inner = Deserializer {
+            input: self.input,
+            depth: self.depth,
+        };
         inner.deserialize_enum(name, variants, visitor)
     }
 
@@ -480,10 +533,15 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     ) -> Result<T::Value, CodecError> {
         match self.tag {
             tag::UNIT_VARIANT => Err(CodecError::custom("expected a variant with content")),
-            tag::NEWTYPE_VARIANT => {
-                seed.deserialize(Deserializer { input: self.input, depth: self.depth })
-            }
-            tag => seed.deserialize(Content { input: self.input, depth: self.depth, tag }),
+            tag::NEWTYPE_VARIANT => seed.deserialize(Deserializer {
+                input: self.input,
+                depth: self.depth,
+            }),
+            tag => seed.deserialize(Content {
+                input: self.input,
+                depth: self.depth,
+                tag,
+            }),
         }
     }
 
@@ -508,7 +566,12 @@ impl<'de> Variant<'_, 'de> {
     fn content<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
         match self.tag {
             tag::UNIT_VARIANT => Err(CodecError::custom("expected a variant with content")),
-            tag => Content { input: self.input, depth: self.depth, tag }.visit(visitor),
+            tag => Content {
+                input: self.input,
+                depth: self.depth,
+                tag,
+            }
+            .visit(visitor),
         }
     }
 }

@@ -39,11 +39,6 @@ impl Encoder {
         self.output.names()
     }
 
-    /// How many bytes the rows take so far.
-    pub(crate) fn len(&self) -> usize {
-        self.output.bytes().len()
-    }
-
     /// How many rows were added.
     pub(crate) fn rows(&self) -> u64 {
         self.rows
@@ -62,8 +57,12 @@ impl Encoder {
 
 /// The rows that an [`Encoder`] wrote.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>, CodecError> {
-    let (header, rows) = bytes.split_at_checked(HEADER).ok_or_else(CodecError::damaged)?;
-    let [FORMAT, count @ ..] = header else { return Err(CodecError::damaged()) };
+    let (header, rows) = bytes
+        .split_at_checked(HEADER)
+        .ok_or_else(CodecError::damaged)?;
+    let [FORMAT, count @ ..] = header else {
+        return Err(CodecError::damaged());
+    };
     let count: [u8; 8] = count.try_into().map_err(|_| CodecError::damaged())?;
     let count = usize::try_from(u64::from_le_bytes(count)).map_err(|_| CodecError::damaged())?;
     // A damaged count must not reserve more than the bytes could hold.
@@ -72,7 +71,11 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>, CodecE
     for _ in 0..count {
         values.push(T::deserialize(de::Deserializer::new(&mut input))?);
     }
-    if input.is_empty() { Ok(values) } else { Err(CodecError::damaged()) }
+    if input.is_empty() {
+        Ok(values)
+    } else {
+        Err(CodecError::damaged())
+    }
 }
 
 impl CodecError {
@@ -204,7 +207,16 @@ mod tests {
 
     #[test]
     fn floats_keep_their_bits() {
-        let values = [0.0, -0.0, f64::NAN, -f64::NAN, f64::INFINITY, f64::MIN_POSITIVE, 5e-324, 0.1];
+        let values = [
+            0.0,
+            -0.0,
+            f64::NAN,
+            -f64::NAN,
+            f64::INFINITY,
+            f64::MIN_POSITIVE,
+            5e-324,
+            0.1,
+        ];
         let decoded: Vec<f64> = decode(&encode(&values)).unwrap();
         assert_eq!(decoded.map_bits(), values.map_bits());
         let values = [f32::NAN, -0.0, f32::INFINITY, 0.1];
@@ -231,7 +243,12 @@ mod tests {
     #[test]
     fn options_of_options() {
         round_trip(&[None, Some(None), Some(Some(1))]);
-        round_trip(&[None, Some(None), Some(Some(None)), Some(Some(Some("a".to_owned())))]);
+        round_trip(&[
+            None,
+            Some(None),
+            Some(Some(None)),
+            Some(Some(Some("a".to_owned()))),
+        ]);
         round_trip(&[None, Some(())]);
         round_trip(&[Some(vec![None, Some(1_i64)]), None, Some(vec![])]);
     }
@@ -288,7 +305,10 @@ mod tests {
             External::Newtype(Some(None)),
             External::Newtype(Some(Some(1))),
             External::Tuple(1, "a".into()),
-            External::Struct { a: 1, b: vec![0, 255] },
+            External::Struct {
+                a: 1,
+                b: vec![0, 255],
+            },
         ]
     }
 
@@ -301,7 +321,10 @@ mod tests {
         round_trip(&[
             Internal::Unit,
             Internal::Struct { a: 1, b: None },
-            Internal::Struct { a: 1, b: Some("b".into()) },
+            Internal::Struct {
+                a: 1,
+                b: Some("b".into()),
+            },
         ]);
         round_trip(&[
             Adjacent::Unit,
@@ -315,10 +338,18 @@ mod tests {
             Untagged::Text("1".into()),
             Untagged::Pair(1, "a".into()),
             Untagged::Struct { a: 1 },
-            Untagged::Id { id: uuid::Uuid::from_u128(7) },
-            Untagged::Nested { inner: External::Tuple(1, "a".into()) },
-            Untagged::Nested { inner: External::Struct { a: 1, b: vec![] } },
-            Untagged::Nested { inner: External::Unit },
+            Untagged::Id {
+                id: uuid::Uuid::from_u128(7),
+            },
+            Untagged::Nested {
+                inner: External::Tuple(1, "a".into()),
+            },
+            Untagged::Nested {
+                inner: External::Struct { a: 1, b: vec![] },
+            },
+            Untagged::Nested {
+                inner: External::Unit,
+            },
         ]);
     }
 
@@ -346,21 +377,36 @@ mod tests {
     fn flattened_and_left_out_fields() {
         let flat = |sometimes, y, z| Flat {
             own_name: "a".into(),
-            inner: Inner { x: 1, y, id: uuid::Uuid::from_u128(7), z },
+            inner: Inner {
+                x: 1,
+                y,
+                id: uuid::Uuid::from_u128(7),
+                z,
+            },
             rest: BTreeMap::from([("more".to_owned(), json!([1, null, "x"]))]),
             sometimes,
         };
         let mut rows = vec![flat(None, None, None), flat(Some(1), None, Some(Some(2)))];
-        rows.extend(externals().into_iter().map(|external| flat(None, Some(external), None)));
+        rows.extend(
+            externals()
+                .into_iter()
+                .map(|external| flat(None, Some(external), None)),
+        );
         rows.push(flat(Some(2), None, Some(None)));
         round_trip(&rows);
     }
 
     #[test]
     fn maps_with_any_keys() {
-        round_trip(&[BTreeMap::from([(1_i64, "a".to_owned()), (-1, String::new())])]);
+        round_trip(&[BTreeMap::from([
+            (1_i64, "a".to_owned()),
+            (-1, String::new()),
+        ])]);
         round_trip(&[BTreeMap::from([((1_i64, Some('x')), 1.5)])]);
-        round_trip(&[BTreeMap::from([(Some("k".to_owned()), None), (None, Some(1_i64))])]);
+        round_trip(&[BTreeMap::from([
+            (Some("k".to_owned()), None),
+            (None, Some(1_i64)),
+        ])]);
         round_trip(&[HashMap::from([(true, vec![1_u8])])]);
         round_trip(&[BTreeMap::<String, i64>::new()]);
     }
@@ -368,7 +414,10 @@ mod tests {
     #[test]
     fn values_of_other_crates() {
         use time::macros::{date, datetime, time};
-        round_trip(&[rust_decimal::Decimal::new(1_230, 3), rust_decimal::Decimal::MIN]);
+        round_trip(&[
+            rust_decimal::Decimal::new(1_230, 3),
+            rust_decimal::Decimal::MIN,
+        ]);
         round_trip(&[
             json!(null),
             json!({"a": [1, -1, 1.5, u64::MAX, "x", null, {"b": {}}], "c": []}),
@@ -476,8 +525,19 @@ mod tests {
         struct Row {
             quite_a_long_name: i64,
         }
-        let one = encode(&[Row { quite_a_long_name: 1 }]).len();
-        let two = encode(&[Row { quite_a_long_name: 1 }, Row { quite_a_long_name: 2 }]).len();
+        let one = encode(&[Row {
+            quite_a_long_name: 1,
+        }])
+        .len();
+        let two = encode(&[
+            Row {
+                quite_a_long_name: 1,
+            },
+            Row {
+                quite_a_long_name: 2,
+            },
+        ])
+        .len();
         assert_eq!(two - one, 5);
     }
 }

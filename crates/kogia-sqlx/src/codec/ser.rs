@@ -74,13 +74,19 @@ pub(super) struct Serializer<'a> {
 
 impl<'a> Serializer<'a> {
     pub(super) fn new(output: &'a mut Output) -> Self {
-        Serializer { output, depth: DEPTH }
+        Serializer {
+            output,
+            depth: DEPTH,
+        }
     }
 
     fn nested(self, tag: u8) -> Result<Compound<'a>, CodecError> {
         let depth = self.depth.checked_sub(1).ok_or_else(CodecError::too_deep)?;
         self.output.bytes.push(tag);
-        Ok(Compound { output: self.output, depth })
+        Ok(Compound {
+            output: self.output,
+            depth,
+        })
     }
 
     fn variant(self, tag: u8, name: &'static str) -> Result<Compound<'a>, CodecError> {
@@ -108,7 +114,9 @@ impl<'a> serde::Serializer for Serializer<'a> {
     }
 
     fn serialize_bool(self, value: bool) -> Result<(), CodecError> {
-        self.output.bytes.push(if value { tag::TRUE } else { tag::FALSE });
+        self.output
+            .bytes
+            .push(if value { tag::TRUE } else { tag::FALSE });
         Ok(())
     }
 
@@ -232,7 +240,10 @@ impl<'a> serde::Serializer for Serializer<'a> {
         value: &T,
     ) -> Result<(), CodecError> {
         let depth = self.depth.checked_sub(1).ok_or_else(CodecError::too_deep)?;
-        value.serialize(Serializer { output: self.output, depth })
+        value.serialize(Serializer {
+            output: self.output,
+            depth,
+        })
     }
 
     fn serialize_newtype_variant<T: ?Sized + Serialize>(
@@ -307,7 +318,10 @@ pub(super) struct Compound<'a> {
 
 impl Compound<'_> {
     fn inner(&mut self) -> Serializer<'_> {
-        Serializer { output: self.output, depth: self.depth }
+        Serializer {
+            output: self.output,
+            depth: self.depth,
+        }
     }
 
     fn element<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), CodecError> {

@@ -63,9 +63,8 @@ pub trait Sealed: Database {
     /// Which database this is, and everything about a fresh session that can change a result.
     #[doc(hidden)]
     #[allow(private_interfaces)]
-    fn identify<'e>(
-        connection: &'e mut Self::Connection,
-    ) -> BoxFuture<'e, Result<Identity, Error>>;
+    fn identify<'e>(connection: &'e mut Self::Connection)
+    -> BoxFuture<'e, Result<Identity, Error>>;
 
     /// The schema facts.
     #[doc(hidden)]
@@ -106,12 +105,11 @@ impl<DB: Database> Call<DB> {
     pub(crate) fn new<'q>(mut query: impl Execute<'q, DB>) -> Result<Self, Error> {
         let arguments = query.take_arguments().map_err(Error::Encode)?;
         let persistent = query.persistent();
-        Ok(Call { arguments, persistent, sql: query.sql() })
-    }
-
-    /// A text without arguments, which is not prepared.
-    pub(crate) fn text(sql: &'static str) -> Self {
-        Call { sql: SqlStr::from_static(sql), arguments: None, persistent: false }
+        Ok(Call {
+            arguments,
+            persistent,
+            sql: query.sql(),
+        })
     }
 }
 
@@ -137,6 +135,7 @@ impl<DB: Database> Execute<'_, DB> for Call<DB> {
 /// because sqlx implements `Executor` for each connection type separately.
 macro_rules! forward_to_connection {
     () => {
+        #[allow(private_interfaces)]
         fn fetch_many<'e>(
             connection: &'e mut Self::Connection,
             call: $crate::driver::Call<Self>,

@@ -3,8 +3,8 @@
 use futures::future::BoxFuture;
 use kogia::core::{DatabaseId, Dialect, Isolation, Schema};
 use kogia::{Backend, DatabaseConfig};
-use sqlx::mysql::{MySql, MySqlArguments, MySqlConnection};
 use sqlx::Error;
+use sqlx::mysql::{MySql, MySqlArguments, MySqlConnection};
 
 use super::{Identity, Sealed, forward_to_connection};
 use crate::arguments::{self, Bound};
@@ -57,19 +57,28 @@ async fn identify(connection: &mut MySqlConnection) -> Result<Identity, Error> {
     let (number, account, schema): (u64, Vec<u8>, Option<Vec<u8>>) = sqlx::query_as(
         "SELECT CONNECTION_ID(), CAST(CURRENT_USER() AS BINARY), CAST(DATABASE() AS BINARY)",
     )
-        .persistent(false)
-        .fetch_one(&mut *connection)
-        .await?;
+    .persistent(false)
+    .fetch_one(&mut *connection)
+    .await?;
     let schema = schema.ok_or_else(|| {
         Error::Configuration("the URL of a MySQL database must name the database".into())
     })?;
     let schema = String::from_utf8_lossy(&schema);
     let account = String::from_utf8_lossy(&account);
     let mut variables = Vec::new();
-    for row in sqlx::query(VARIABLES).persistent(false).fetch_all(connection).await? {
+    for row in sqlx::query(VARIABLES)
+        .persistent(false)
+        .fetch_all(connection)
+        .await?
+    {
         variables.push((text(&row, 0)?.to_ascii_lowercase(), text(&row, 1)?));
     }
-    let variable = |name: &str| variables.iter().find(|variable| variable.0 == name).map(|v| &*v.1);
+    let variable = |name: &str| {
+        variables
+            .iter()
+            .find(|variable| variable.0 == name)
+            .map(|v| &*v.1)
+    };
     let server = ["server_uuid", "server_uid", "hostname", "port", "datadir"].map(variable);
     let server = match server {
         // A uuid is the server's own, wherever it runs.
@@ -90,10 +99,16 @@ async fn identify(connection: &mut MySqlConnection) -> Result<Identity, Error> {
         .iter()
         .all(|name| matches!(variable(name), None | Some("OFF" | "0")));
     let backend = Backend::Server(format!("{number}/{account}").into_bytes().into());
-    config.settings.push(("account".to_owned(), account.into_owned()));
+    config
+        .settings
+        .push(("account".to_owned(), account.into_owned()));
     variables.retain(|(name, _)| !IDENTITY.contains(&name.as_str()));
     config.settings.append(&mut variables);
-    Ok(Identity { config, backend, primary })
+    Ok(Identity {
+        config,
+        backend,
+        primary,
+    })
 }
 
 /// Variables that are not settings of a session.
@@ -115,12 +130,15 @@ const IDENTITY: [&str; 11] = [
 /// on its way to it. Its owner clears its marks itself, and when the owner dies, so does the
 /// connection.
 async fn is_over(connection: &mut MySqlConnection, backend: &[u8]) -> Result<Option<bool>, Error> {
-    let Some((number, account)) =
-        std::str::from_utf8(backend).ok().and_then(|name| name.split_once('/'))
+    let Some((number, account)) = std::str::from_utf8(backend)
+        .ok()
+        .and_then(|name| name.split_once('/'))
     else {
         return Ok(None);
     };
-    let Ok(number) = number.parse::<u64>() else { return Ok(None) };
+    let Ok(number) = number.parse::<u64>() else {
+        return Ok(None);
+    };
     // A connection of another account is only listed for those who have the privilege PROCESS.
     let (listed, own, sees_all): (i64, Vec<u8>, i64) = sqlx::query_as(
         "SELECT (SELECT COUNT(*) FROM information_schema.processlist WHERE id = ?), \
@@ -148,7 +166,9 @@ mod tests {
     use crate::testing;
 
     async fn connect() -> MySqlConnection {
-        MySqlConnection::connect(&testing::mysql_url()).await.unwrap()
+        MySqlConnection::connect(&testing::mysql_url())
+            .await
+            .unwrap()
     }
 
     #[tokio::test]
@@ -186,7 +206,10 @@ mod tests {
         }
         let mut connection = connect().await;
         let change = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET autocommit = 0";
-        sqlx::raw_sql(change).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(change)
+            .execute(&mut connection)
+            .await
+            .unwrap();
         let changed = identify(&mut connection).await.unwrap();
         assert_eq!(changed.config.isolation, Isolation::ReadCommitted);
         assert!(!changed.config.autocommit);
@@ -196,10 +219,13 @@ mod tests {
     async fn a_writer_is_over_when_its_connection_is_gone() {
         let (mut writer, mut other) = (connect().await, connect().await);
         let identity = identify(&mut writer).await.unwrap();
-        let Backend::Server(backend) = identity.backend else { panic!("{identity:?}") };
+        let Backend::Server(backend) = identity.backend else {
+            panic!("{identity:?}")
+        };
         assert_eq!(is_over(&mut other, &backend).await.unwrap(), Some(false));
         writer.close().await.unwrap();
-        testing::eventually(async || is_over(&mut other, &backend).await.unwrap() == Some(true)).await;
+        testing::eventually(async || is_over(&mut other, &backend).await.unwrap() == Some(true))
+            .await;
         assert_eq!(is_over(&mut other, b"nonsense").await.unwrap(), None);
     }
 
@@ -212,12 +238,21 @@ mod tests {
         let url = testing::mysql_url().replace("//kogia:", "//kogia_plain:");
         let mut plain = MySqlConnection::connect(&url).await.unwrap();
         let identity = identify(&mut admin).await.unwrap();
-        let Backend::Server(backend) = identity.backend else { panic!("{identity:?}") };
+        let Backend::Server(backend) = identity.backend else {
+            panic!("{identity:?}")
+        };
         assert_eq!(is_over(&mut plain, &backend).await.unwrap(), None);
         let own = identify(&mut plain).await.unwrap();
-        let Backend::Server(own) = own.backend else { panic!("{own:?}") };
+        let Backend::Server(own) = own.backend else {
+            panic!("{own:?}")
+        };
         assert_eq!(is_over(&mut plain, &own).await.unwrap(), Some(false));
-        let gone = String::from_utf8(own.to_vec()).unwrap().replacen('/', "99/", 1);
-        assert_eq!(is_over(&mut plain, gone.as_bytes()).await.unwrap(), Some(true));
+        let gone = String::from_utf8(own.to_vec())
+            .unwrap()
+            .replacen('/', "99/", 1);
+        assert_eq!(
+            is_over(&mut plain, gone.as_bytes()).await.unwrap(),
+            Some(true)
+        );
     }
 }

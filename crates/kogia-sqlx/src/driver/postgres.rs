@@ -78,7 +78,12 @@ async fn identify(connection: &mut PgConnection) -> Result<Identity, Error> {
         .await
         .map_err(explain_refusal)?;
     let part = |name: &str| row.try_get::<String, _>(name);
-    let name = format!("postgres:{}/{}/{}", part("system")?, part("timeline")?, part("database")?);
+    let name = format!(
+        "postgres:{}/{}/{}",
+        part("system")?,
+        part("timeline")?,
+        part("database")?
+    );
     let mut config = DatabaseConfig::new(DatabaseId::new(name), Dialect::Postgres);
     config.isolation = match part("isolation")?.as_str() {
         "serializable" => Isolation::Serializable,
@@ -95,7 +100,11 @@ async fn identify(connection: &mut PgConnection) -> Result<Identity, Error> {
         Some(start) => Backend::Server(format!("{pid}/{start}").into_bytes().into()),
         None => Backend::Unknown,
     };
-    Ok(Identity { config, backend, primary: row.try_get("writable")? })
+    Ok(Identity {
+        config,
+        backend,
+        primary: row.try_get("writable")?,
+    })
 }
 
 fn settings(row: &PgRow) -> Result<Vec<(String, String)>, Error> {
@@ -120,11 +129,15 @@ fn explain_refusal(error: Error) -> Error {
 /// Gone is over. A process that is still there is not, even if it is idle: a statement may be on
 /// its way to it. Its owner clears its marks itself, and when the owner dies, so does the process.
 async fn is_over(connection: &mut PgConnection, backend: &[u8]) -> Result<Option<bool>, Error> {
-    let Some((pid, start)) = std::str::from_utf8(backend).ok().and_then(|name| name.split_once('/'))
+    let Some((pid, start)) = std::str::from_utf8(backend)
+        .ok()
+        .and_then(|name| name.split_once('/'))
     else {
         return Ok(None);
     };
-    let Ok(pid) = pid.parse::<i32>() else { return Ok(None) };
+    let Ok(pid) = pid.parse::<i32>() else {
+        return Ok(None);
+    };
     // Everybody sees which processes there are; when they began only their own role does, or one
     // that may read statistics.
     let found: Option<(Option<String>,)> = sqlx::query_as(
@@ -149,7 +162,9 @@ mod tests {
     use crate::testing;
 
     async fn connect() -> PgConnection {
-        PgConnection::connect(&testing::postgres_url()).await.unwrap()
+        PgConnection::connect(&testing::postgres_url())
+            .await
+            .unwrap()
     }
 
     #[tokio::test]
@@ -183,11 +198,17 @@ mod tests {
             sqlx::raw_sql(reset).execute(&mut connection).await.unwrap();
         }
         let harmless = "SET statement_timeout = 70000; SET work_mem = '7MB'";
-        sqlx::raw_sql(harmless).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(harmless)
+            .execute(&mut connection)
+            .await
+            .unwrap();
         let same = identify(&mut connect().await).await.unwrap();
         assert_eq!(same.config.settings, plain.config.settings);
         let serializable = "SET default_transaction_isolation = 'serializable'";
-        sqlx::raw_sql(serializable).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(serializable)
+            .execute(&mut connection)
+            .await
+            .unwrap();
         let changed = identify(&mut connection).await.unwrap();
         assert_eq!(changed.config.isolation, Isolation::Serializable);
     }
@@ -205,7 +226,9 @@ mod tests {
         assert_eq!(identity.config.id, same.config.id);
         assert_ne!(identity.config.settings, same.config.settings);
         // It sees that the other process is there, and not since when.
-        let Backend::Server(backend) = &same.backend else { panic!("{same:?}") };
+        let Backend::Server(backend) = &same.backend else {
+            panic!("{same:?}")
+        };
         assert_eq!(is_over(&mut plain, backend).await.unwrap(), None);
     }
 
@@ -213,13 +236,16 @@ mod tests {
     async fn a_writer_is_over_when_its_process_is_gone() {
         let (mut writer, mut other) = (connect().await, connect().await);
         let identity = identify(&mut writer).await.unwrap();
-        let Backend::Server(backend) = identity.backend else { panic!("{identity:?}") };
+        let Backend::Server(backend) = identity.backend else {
+            panic!("{identity:?}")
+        };
         assert_eq!(is_over(&mut other, &backend).await.unwrap(), Some(false));
         let mut another = backend.to_vec();
         another.pop();
         assert_eq!(is_over(&mut other, &another).await.unwrap(), Some(true));
         writer.close().await.unwrap();
-        testing::eventually(async || is_over(&mut other, &backend).await.unwrap() == Some(true)).await;
+        testing::eventually(async || is_over(&mut other, &backend).await.unwrap() == Some(true))
+            .await;
         assert_eq!(is_over(&mut other, b"nonsense").await.unwrap(), None);
     }
 }

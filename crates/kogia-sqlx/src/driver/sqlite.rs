@@ -64,7 +64,11 @@ async fn identify(connection: &mut SqliteConnection) -> Result<Identity, Error> 
         }
         config.settings.push((name, value));
     }
-    Ok(Identity { config, backend: Backend::Process, primary: true })
+    Ok(Identity {
+        config,
+        backend: Backend::Process,
+        primary: true,
+    })
 }
 
 /// What a connection may have been opened with and what changes answers.
@@ -108,10 +112,15 @@ fn file_identity(path: &str) -> std::io::Result<String> {
 }
 
 async fn is_over(connection: &mut SqliteConnection) -> Result<Option<bool>, Error> {
-    let timeout: i64 =
-        sqlx::query_scalar("SELECT timeout FROM pragma_busy_timeout").fetch_one(&mut *connection).await?;
-    sqlx::raw_sql("PRAGMA busy_timeout = 0").execute(&mut *connection).await?;
-    let locked = sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await;
+    let timeout: i64 = sqlx::query_scalar("SELECT timeout FROM pragma_busy_timeout")
+        .fetch_one(&mut *connection)
+        .await?;
+    sqlx::raw_sql("PRAGMA busy_timeout = 0")
+        .execute(&mut *connection)
+        .await?;
+    let locked = sqlx::raw_sql("BEGIN IMMEDIATE")
+        .execute(&mut *connection)
+        .await;
     if locked.is_ok() {
         sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await?;
     }
@@ -138,7 +147,9 @@ mod tests {
     use super::*;
 
     async fn open(path: &std::path::Path) -> SqliteConnection {
-        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true);
         SqliteConnection::connect_with(&options).await.unwrap()
     }
 
@@ -151,7 +162,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let mut first = open(&path).await;
-        sqlx::raw_sql("CREATE TABLE t (id INTEGER PRIMARY KEY)").execute(&mut first).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+            .execute(&mut first)
+            .await
+            .unwrap();
         std::fs::hard_link(&path, folder.path().join("b.db")).unwrap();
         std::fs::copy(&path, folder.path().join("c.db")).unwrap();
         let mut linked = open(&folder.path().join("b.db")).await;
@@ -171,13 +185,22 @@ mod tests {
     async fn settings_are_those_of_the_connection() {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         let setting = |identity: Identity, name: &str| {
-            identity.config.settings.into_iter().find(|setting| setting.0 == name).unwrap().1
+            identity
+                .config
+                .settings
+                .into_iter()
+                .find(|setting| setting.0 == name)
+                .unwrap()
+                .1
         };
         let before = identify(&mut connection).await.unwrap();
         assert_eq!(setting(before.clone(), "foreign_keys"), "1");
         assert_eq!(setting(before, "like"), "1");
         let change = "PRAGMA foreign_keys = OFF; PRAGMA case_sensitive_like = ON";
-        sqlx::raw_sql(change).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(change)
+            .execute(&mut connection)
+            .await
+            .unwrap();
         let after = identify(&mut connection).await.unwrap();
         assert_eq!(setting(after.clone(), "foreign_keys"), "0");
         assert_eq!(setting(after, "like"), "0");
@@ -189,7 +212,10 @@ mod tests {
         let path = folder.path().join("a.db");
         let mut writer = open(&path).await;
         let mut other = open(&path).await;
-        sqlx::raw_sql("CREATE TABLE t (id INTEGER PRIMARY KEY)").execute(&mut writer).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+            .execute(&mut writer)
+            .await
+            .unwrap();
         assert_eq!(is_over(&mut other).await.unwrap(), Some(true));
         let write = "BEGIN; INSERT INTO t VALUES (1)";
         sqlx::raw_sql(write).execute(&mut writer).await.unwrap();

@@ -3,8 +3,8 @@
 //! # Why here, and only here
 //!
 //! Three things cannot be said in safe Rust. Opening a memory-mapped database is a promise that
-//! nobody changes its files behind LMDB's back; mapping a file of counters is the same promise;
-//! and a process has to be told that it is the child of a `fork()`.
+//! nobody changes its files behind LMDB's back; mapping a lock and some bits that all processes
+//! share is the same promise; and a process has to be told that it is the child of a `fork()`.
 //!
 //! # `fork()`
 //!
@@ -17,11 +17,13 @@
 //! # Why an environment is opened through links
 //!
 //! `heed` refuses to open a path twice in one process, and a child inherits its list of paths.
-//! [`Folder`](super::folder::Folder) gives every opening a fresh path to the same two files.
+//! `folder.rs` gives every opening a fresh path to the same two files.
 
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Once;
@@ -31,6 +33,8 @@ use std::time::Duration;
 
 use heed::{Env, EnvFlags, EnvOpenOptions, WithTls};
 use rustix::mm::{MapFlags, ProtFlags};
+
+use super::Failure;
 
 /// How many threads of all processes may read at once. The table costs 64 bytes a thread.
 const MAX_READERS: u32 = 4000;
@@ -129,42 +133,103 @@ extern "C" fn after_fork_in_child() {
     OPENING.store(false, Ordering::Release);
 }
 
-/// Bits in a file that all processes map: which entries were read since the evictor last passed.
+/// Memory that all processes share: whose turn it is to write, and which entries were read since
+/// the evictor last passed.
 ///
-/// They are hints. A lost or a spurious one costs an entry that is evicted too early or too late.
-pub(super) struct SharedBits {
-    words: NonNull<AtomicU64>,
-    length: usize,
+/// # Whose turn it is to write
+///
+/// LMDB has locks of its own for that, which the kernel frees when their holder is killed. But a
+/// process that is killed just after it freed one, and before it woke who waits for it, can leave
+/// that one asleep for ever: another process gets the lock in between, does not know of the
+/// sleeper, and the kernel takes it for a lock in good hands. Tests that kill processes under load
+/// met it once in some thousand times. So nobody ever waits for LMDB's locks: who wants one takes
+/// this one before, and tries until it is free, which takes a few microseconds.
+///
+/// # Which entries were read
+///
+/// A lost or a spurious bit costs an entry that is evicted too early or too late.
+pub(super) struct Shared {
+    memory: NonNull<u8>,
+    /// Bytes in the mapping.
+    size: usize,
+    /// Bits behind the lock, in words.
+    words: usize,
 }
 
-// SAFETY: the memory is only touched through atomics, and is unmapped when nobody can.
-unsafe impl Send for SharedBits {}
-// SAFETY: as above.
-unsafe impl Sync for SharedBits {}
+/// Where the bits begin: behind the lock, in another cache line.
+const BITS: usize = 128;
 
-impl SharedBits {
-    /// Maps a file, which must not be empty; bytes past the last whole word are left alone.
-    pub(super) fn map(file: &File) -> io::Result<SharedBits> {
-        let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        let length = bytes / size_of::<AtomicU64>();
-        if length == 0 {
-            return Err(io::Error::other("the file of hints is empty"));
+/// The constant of Linux, which the `libc` crate leaves out.
+const PTHREAD_MUTEX_ROBUST: libc::c_int = 1;
+
+// SAFETY: the memory is only touched through atomics and the functions of a lock that processes
+// may share, and is unmapped when nobody can.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// Maps a file. `is_alone` tells that no process uses it: then the lock is made anew.
+    pub(super) fn map(file: &File, is_alone: bool) -> io::Result<Shared> {
+        let size = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        let words = size.saturating_sub(BITS) / size_of::<AtomicU64>();
+        if words == 0 {
+            return Err(io::Error::other("the file is too short"));
         }
         // SAFETY: the address is the kernel's choice, so no other memory is affected. The file
-        // keeps its size while processes use it, see `open`; it holds plain numbers, for which
-        // any bytes are valid, and all processes touch them through atomics only.
-        let words = unsafe {
+        // keeps its size while processes use it, see `open`.
+        let memory = unsafe {
             rustix::mm::mmap(
                 std::ptr::null_mut(),
-                length * size_of::<AtomicU64>(),
+                size,
                 ProtFlags::READ | ProtFlags::WRITE,
                 MapFlags::SHARED,
                 file,
                 0,
             )?
         };
-        let words = NonNull::new(words.cast()).ok_or(io::ErrorKind::InvalidData)?;
-        Ok(SharedBits { words, length })
+        let memory = NonNull::new(memory.cast()).ok_or(io::ErrorKind::InvalidData)?;
+        let shared = Shared {
+            memory,
+            size,
+            words,
+        };
+        if is_alone {
+            shared.make_lock()?;
+        }
+        Ok(shared)
+    }
+
+    /// Waits for this thread's turn to write, and to do what else takes one of LMDB's locks.
+    pub(super) fn turn(&self) -> Result<Turn<'_>, Failure> {
+        let mut tries = 0_u32;
+        loop {
+            // SAFETY: the lock was made by the first process that mapped the file.
+            match unsafe { libc::pthread_mutex_trylock(self.lock()) } {
+                0 => break,
+                libc::EBUSY => {}
+                libc::EOWNERDEAD => {
+                    // What the lock guards is LMDB's business, which recovers by itself.
+                    // SAFETY: this thread holds the lock.
+                    match unsafe { libc::pthread_mutex_consistent(self.lock()) } {
+                        0 => break,
+                        _ => return Err(Failure::Damaged("its lock is not consistent")),
+                    }
+                }
+                _ => return Err(Failure::Damaged("its lock is none")),
+            }
+            tries += 1;
+            match tries {
+                // A turn is a few microseconds long, unless its holder is not scheduled.
+                0..200 => std::hint::spin_loop(),
+                200..240 => thread::yield_now(),
+                _ => thread::sleep(Duration::from_micros(100)),
+            }
+        }
+        Ok(Turn {
+            shared: self,
+            _not_send: PhantomData,
+        })
     }
 
     /// Sets the bit of a number. Numbers that are far apart share bits.
@@ -183,34 +248,76 @@ impl SharedBits {
             && word.fetch_and(!bit, Ordering::Relaxed) & bit != 0
     }
 
+    fn make_lock(&self) -> io::Result<()> {
+        let mut attributes = MaybeUninit::<libc::pthread_mutexattr_t>::uninit();
+        let attributes = attributes.as_mut_ptr();
+        let check = |error: libc::c_int| match error {
+            0 => Ok(()),
+            error => Err(io::Error::from_raw_os_error(error)),
+        };
+        // SAFETY: the attributes are made before they are used. The lock has room before the
+        // bits, is aligned as the page is, and nobody uses it yet.
+        unsafe {
+            check(libc::pthread_mutexattr_init(attributes))?;
+            check(libc::pthread_mutexattr_setpshared(
+                attributes,
+                libc::PTHREAD_PROCESS_SHARED,
+            ))?;
+            check(libc::pthread_mutexattr_setrobust(
+                attributes,
+                PTHREAD_MUTEX_ROBUST,
+            ))?;
+            self.memory.as_ptr().write_bytes(0, BITS);
+            check(libc::pthread_mutex_init(self.lock(), attributes))?;
+            check(libc::pthread_mutexattr_destroy(attributes))
+        }
+    }
+
+    fn lock(&self) -> *mut libc::pthread_mutex_t {
+        const { assert!(size_of::<libc::pthread_mutex_t>() <= BITS) };
+        self.memory.as_ptr().cast()
+    }
+
     fn position(&self, number: u64) -> (&AtomicU64, u64) {
-        // SAFETY: the mapping holds `length` words, is aligned to a page and lives as long as
-        // `self`.
-        let words = unsafe { std::slice::from_raw_parts(self.words.as_ptr(), self.length) };
+        // SAFETY: the mapping holds `words` words from `BITS` on, aligned as the page is, and
+        // lives as long as `self`. All processes touch them through atomics only, and any bytes
+        // are a number.
+        let words = unsafe {
+            let first = self.memory.as_ptr().add(BITS).cast::<AtomicU64>();
+            std::slice::from_raw_parts(first, self.words)
+        };
         let index = (number / 64) as usize % words.len();
         (&words[index], 1 << (number % 64))
     }
 }
 
-impl Drop for SharedBits {
+impl Drop for Shared {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made by `map` with this length, and no reference into it
-        // outlives `self`.
-        let unmapped = unsafe {
-            rustix::mm::munmap(
-                self.words.as_ptr().cast(),
-                self.length * size_of::<AtomicU64>(),
-            )
-        };
+        // SAFETY: the mapping was made by `map` with this size, and no reference into it outlives
+        // `self`.
+        let unmapped = unsafe { rustix::mm::munmap(self.memory.as_ptr().cast(), self.size) };
         debug_assert!(unmapped.is_ok());
     }
 }
 
-impl fmt::Debug for SharedBits {
+impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedBits")
-            .field("words", &self.length)
-            .finish()
+        f.debug_struct("Shared").field("size", &self.size).finish()
+    }
+}
+
+/// This thread's turn to write, until it is dropped.
+pub(super) struct Turn<'a> {
+    shared: &'a Shared,
+    /// Only the thread that took the lock may free it.
+    _not_send: PhantomData<*mut ()>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // SAFETY: this thread took the lock and has not freed it yet.
+        let freed = unsafe { libc::pthread_mutex_unlock(self.shared.lock()) };
+        debug_assert_eq!(freed, 0);
     }
 }
 
@@ -218,19 +325,56 @@ impl fmt::Debug for SharedBits {
 mod tests {
     use super::*;
 
+    fn file() -> File {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(4096).unwrap();
+        file
+    }
+
     #[test]
     fn bits_are_shared_by_all_mappings_of_a_file() {
-        let file = tempfile::tempfile().unwrap();
-        assert!(SharedBits::map(&file).is_err());
-        file.set_len(4096).unwrap();
-        let one = SharedBits::map(&file).unwrap();
-        let other = SharedBits::map(&file).unwrap();
+        assert!(Shared::map(&tempfile::tempfile().unwrap(), true).is_err());
+        let file = file();
+        let one = Shared::map(&file, true).unwrap();
+        let other = Shared::map(&file, false).unwrap();
         assert!(!other.take(77));
         one.set(77);
         assert!(other.take(77));
         assert!(!one.take(77));
         // Far numbers wrap around.
-        one.set(u64::MAX);
-        assert!(other.take(4096 * 8 - 1));
+        one.set((4096 - 128) * 8 + 5);
+        assert!(other.take(5));
+    }
+
+    #[test]
+    fn one_thread_at_a_time_has_its_turn() {
+        let file = file();
+        let sum = AtomicU64::new(0);
+        drop(Shared::map(&file, true).unwrap());
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let shared = Shared::map(&file, false).unwrap();
+                    for _ in 0..2000 {
+                        let _turn = shared.turn().unwrap();
+                        let seen = sum.load(Ordering::Relaxed);
+                        std::hint::black_box(seen);
+                        sum.store(seen + 1, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(sum.into_inner(), 6000);
+    }
+
+    #[test]
+    fn the_turn_of_a_thread_that_died_is_over() {
+        let file = file();
+        let shared = Shared::map(&file, true).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| std::mem::forget(shared.turn().unwrap()));
+        });
+        drop(shared.turn().unwrap());
+        drop(shared.turn().unwrap());
     }
 }

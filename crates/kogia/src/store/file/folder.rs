@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `kogia` | the header: format, boot, capacity |
 //! | `data.mdb`, `lock.mdb` | LMDB's |
-//! | `hints` | bits of [`SharedBits`] |
+//! | `shared` | the memory of [`Shared`] |
 //! | `opening` | locked by the one process that opens the store |
 //! | `in-use` | locked, shared, by all processes that have it open |
 //! | `open-…` | a folder of links, for the moment of opening |
@@ -24,6 +24,7 @@
 //! before their first use. A read that began under the old files ends before anything is written
 //! to the new ones, or is right for the moment when it began.
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
@@ -34,7 +35,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use heed::{Env, RoTxn, WithTls};
+use heed::{Env, RoTxn, RwTxn, WithTls};
 use kogia_core::StoreTime;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
@@ -42,7 +43,7 @@ use rustix::io::Errno;
 use super::Failure;
 use super::cell::Incarnation;
 use super::check;
-use super::environment::{self, LOCK_FILE_SIZE, Opening, SharedBits};
+use super::environment::{self, LOCK_FILE_SIZE, Opening, Shared};
 use super::machine::{self, Process};
 use super::tables::{Layout, Tables};
 use crate::store::StoreError;
@@ -54,8 +55,8 @@ const FORMAT: u32 = 1;
 const HEADER: &str = "kogia";
 const DATA: &str = "data.mdb";
 const LOCK: &str = "lock.mdb";
-const HINTS: &str = "hints";
-const FILES: [&str; 3] = [DATA, LOCK, HINTS];
+const SHARED: &str = "shared";
+const FILES: [&str; 3] = [DATA, LOCK, SHARED];
 const OPENING: &str = "opening";
 const IN_USE: &str = "in-use";
 const LINKS: &str = "open-";
@@ -70,9 +71,9 @@ const READERS_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// Fields are dropped in their order: the environment is closed before the right to close it ends.
 pub(super) struct Opened {
-    pub(super) env: Env<WithTls>,
+    env: Env<WithTls>,
     pub(super) tables: Tables,
-    pub(super) read_bits: SharedBits,
+    pub(super) shared: Shared,
     /// This process, if it can be told.
     pub(super) process: Option<Process>,
     pub(super) capacity: u64,
@@ -80,6 +81,8 @@ pub(super) struct Opened {
     forks: u64,
     checked: AtomicU64,
     readers_checked: AtomicU64,
+    /// Tells this environment from others that a thread may have read in.
+    number: u64,
     _in_use: File,
     closing: Option<Opening>,
 }
@@ -118,17 +121,48 @@ impl Opened {
     }
 
     pub(super) fn read_txn(&self) -> Result<RoTxn<'_, WithTls>, Failure> {
-        match self.env.read_txn() {
+        thread_local! {
+            /// The environment that this thread last read in.
+            static LAST: Cell<u64> = const { Cell::new(0) };
+        }
+        if LAST.get() == self.number {
+            return Ok(self.env.read_txn()?);
+        }
+        // The first read of a thread takes a place in LMDB's table, and a lock for that.
+        let _turn = self.shared.turn()?;
+        let txn = match self.env.read_txn() {
             Err(heed::Error::Mdb(heed::MdbError::ReadersFull)) => {
                 self.env.clear_stale_readers()?;
-                Ok(self.env.read_txn()?)
+                self.env.read_txn()?
             }
-            other => Ok(other?),
-        }
+            other => other?,
+        };
+        LAST.set(self.number);
+        Ok(txn)
     }
 
-    /// Frees, now and then, what dead readers hold: no page that they saw is used again.
-    pub(super) fn check_readers(&self, now: StoreTime) -> Result<(), Failure> {
+    /// Makes changes, when it is this thread's turn.
+    pub(super) fn write<T>(
+        &self,
+        now: StoreTime,
+        change: impl FnOnce(&mut RwTxn<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let _turn = self.shared.turn()?;
+        self.check_readers(now)?;
+        let mut txn = self.env.write_txn()?;
+        let result = change(&mut txn)?;
+        txn.commit()?;
+        Ok(result)
+    }
+
+    /// Frees what dead readers hold: no page that they saw is used again.
+    pub(super) fn clear_dead_readers(&self) -> Result<(), Failure> {
+        let _turn = self.shared.turn()?;
+        self.env.clear_stale_readers()?;
+        Ok(())
+    }
+
+    fn check_readers(&self, now: StoreTime) -> Result<(), Failure> {
         let now = machine::nanoseconds(now);
         let last = self.readers_checked.load(Ordering::Relaxed);
         if now.saturating_sub(last) >= as_nanoseconds(READERS_INTERVAL) {
@@ -275,7 +309,7 @@ impl Folder<'_> {
         let mut files = self.state_of_files(capacity, &boot, is_alone)?;
         let mut opened = None;
         if let Files::Good(capacity) = files {
-            match self.open_files(capacity, false, &in_use) {
+            match self.open_files(capacity, &in_use, is_alone, false) {
                 Err(failure) if failure.is_damage() => files = Files::Damaged(failure.to_string()),
                 other => opened = Some(other.map_err(|failure| self.explain(&failure))?),
             }
@@ -321,7 +355,7 @@ impl Folder<'_> {
 
     fn start_cold(&self, capacity: u64, boot: &str, in_use: &File) -> Result<Opened, Reason> {
         let made = self.make_files(capacity).and_then(|()| {
-            self.open_files(capacity, true, in_use)
+            self.open_files(capacity, in_use, true, true)
                 .map_err(|failure| self.explain(&failure))
         });
         if made.is_err() {
@@ -351,7 +385,7 @@ impl Folder<'_> {
         }
         self.make_file(DATA, 0)?;
         self.make_file(LOCK, LOCK_FILE_SIZE)?;
-        self.make_file(HINTS, layout.hints)
+        self.make_file(SHARED, layout.shared)
     }
 
     fn make_file(&self, name: &str, size: u64) -> Result<(), Reason> {
@@ -361,30 +395,41 @@ impl Folder<'_> {
             .map_err(|error| self.cannot_write(&file, &error))
     }
 
-    fn open_files(&self, capacity: u64, is_new: bool, in_use: &File) -> Result<Opened, Failure> {
+    /// Opens the files. `is_alone` tells that no other process uses them, `is_new` that they are
+    /// empty.
+    fn open_files(
+        &self,
+        capacity: u64,
+        in_use: &File,
+        is_alone: bool,
+        is_new: bool,
+    ) -> Result<Opened, Failure> {
+        static OPENED: AtomicU64 = AtomicU64::new(1);
         let layout = Layout::new(capacity);
+        let shared = Shared::map(&options().open(self.file(SHARED))?, is_alone)?;
         let env = self.open_environment(&layout)?;
-        let incarnation = if is_new {
+        let mut incarnation = None;
+        if is_new {
             // Room that the disk does not have must be missing now: later it would be a signal
             // that ends the process.
             allocate(&env.try_clone_inner_file()?, layout.map_size as u64)?;
-            Some(Incarnation(fresh_generation()?))
-        } else {
-            None
-        };
+            incarnation = Some(Incarnation(fresh_generation()?));
+        }
+        let turn = shared.turn()?;
         let tables = Tables::open(&env, layout, incarnation)?;
         // A reader's lock is taken by process id, see `explain`.
         drop(env.read_txn().map_err(Failure::FirstRead)?);
-        let read_bits = SharedBits::map(&options().open(self.file(HINTS))?)?;
+        drop(turn);
         Ok(Opened {
             tables,
-            read_bits,
+            shared,
             process: Process::current(),
             capacity,
             file: FileId::of(&self.file(DATA))?,
             forks: environment::forks(),
             checked: AtomicU64::new(machine::nanoseconds(machine::now())),
             readers_checked: AtomicU64::new(0),
+            number: OPENED.fetch_add(1, Ordering::Relaxed),
             // The lock belongs to the open file, which the copy shares.
             _in_use: in_use.try_clone()?,
             closing: None,
@@ -435,7 +480,7 @@ impl Folder<'_> {
         for (name, size) in [
             (DATA, layout.map_size as u64),
             (LOCK, LOCK_FILE_SIZE),
-            (HINTS, layout.hints),
+            (SHARED, layout.shared),
         ] {
             let found =
                 fs::metadata(self.file(name)).map_err(|error| format!("{name}: {error}"))?;

@@ -129,21 +129,17 @@ impl FileStore {
         let mut waited = Duration::ZERO;
         loop {
             let (opened, now) = self.opened()?;
-            let once = || -> Result<T, Failure> {
-                opened.check_readers(now)?;
-                let mut txn = opened.env.write_txn()?;
-                let incarnation = opened.tables.begin(&mut txn)?;
-                let result = change(&opened, &mut txn, incarnation, now)?;
-                txn.commit()?;
-                Ok(result)
-            };
-            match once() {
+            let changed = opened.write(now, |txn| {
+                let incarnation = opened.tables.begin(txn)?;
+                change(&opened, txn, incarnation, now)
+            });
+            match changed {
                 Err(failure) if failure.is_full() && waited < patience => {
                     // Pages are free again as soon as the readers that were at work are done.
                     let pause = Duration::from_millis(1);
                     thread::sleep(pause);
                     waited += pause;
-                    let _ = opened.env.clear_stale_readers();
+                    opened.clear_dead_readers()?;
                 }
                 Err(failure) if failure.is_damage() => {
                     self.start_cold(&opened, &failure);
@@ -186,11 +182,9 @@ impl View<'_> {
 impl Store for FileStore {
     fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
         let look = |view: &View<'_>| {
-            let Opened {
-                tables, read_bits, ..
-            } = view.opened;
+            let Opened { tables, shared, .. } = view.opened;
             Ok(ReadResponse {
-                entry: tables.entry(view.txn, request.key(), view.now, read_bits)?,
+                entry: tables.entry(view.txn, request.key(), view.now, shared)?,
                 generations: view.generations(request.tags())?,
             })
         };
@@ -211,7 +205,7 @@ impl Store for FileStore {
         let put = self.change(Duration::ZERO, |opened, txn, _, now| {
             opened
                 .tables
-                .put_entry(txn, fill.key(), &record, now, &opened.read_bits)
+                .put_entry(txn, fill.key(), &record, now, &opened.shared)
         });
         match put {
             Ok(evicted) => {

@@ -37,7 +37,7 @@ use kogia_core::{Generation, QueryKey, StoreTime, StoredEntry, Tag};
 use super::Failure;
 use super::bytes::Reader;
 use super::cell::{Cell, Incarnation};
-use super::environment::SharedBits;
+use super::environment::Shared;
 use super::record::{self, Head};
 
 /// How the bytes of a store are shared out. It follows from the capacity alone.
@@ -50,8 +50,8 @@ pub(super) struct Layout {
     entry_pages: u64,
     slots: u64,
     wide_tags: u64,
-    /// Bytes of hints: a bit for every entry that there can be, and more.
-    pub(super) hints: u64,
+    /// Bytes of shared memory: a bit for every entry that there can be, and more.
+    pub(super) shared: u64,
 }
 
 /// The largest pages that LMDB makes, whatever those of the machine.
@@ -77,7 +77,7 @@ impl Layout {
             entry_pages: pages.saturating_sub(cell_pages + spare_pages),
             slots,
             wide_tags,
-            hints: (capacity / 2048).next_multiple_of(page_size as u64),
+            shared: (capacity / 2048).next_multiple_of(page_size as u64),
         }
     }
 
@@ -151,7 +151,7 @@ impl Tables {
         txn: &RoTxn<'_>,
         key: &QueryKey,
         now: StoreTime,
-        read: &SharedBits,
+        read: &Shared,
     ) -> Result<Option<StoredEntry<bytes::Bytes>>, Failure> {
         let Some(place) = self.place(txn, key.as_bytes())? else {
             return Ok(None);
@@ -182,7 +182,7 @@ impl Tables {
         key: &QueryKey,
         record: &[u8],
         now: StoreTime,
-        read: &SharedBits,
+        read: &Shared,
     ) -> Result<u64, Failure> {
         if record.len() as u64 > self.layout.longest_record() {
             return Ok(0);
@@ -338,7 +338,7 @@ impl Tables {
         txn: &mut RwTxn<'_>,
         pages: u32,
         now: StoreTime,
-        read: &SharedBits,
+        read: &Shared,
     ) -> Result<u64, Failure> {
         let bound = self.layout.entry_pages.saturating_sub(u64::from(pages));
         let mut evicted = 0;
