@@ -34,6 +34,8 @@ pub struct Job {
     pub rows: u64,
     /// How many of a hundred operations write.
     pub writes: u32,
+    /// Whether the session may have transactions; without, it cannot write.
+    pub transactions: bool,
     /// Where the session writes down what it did and saw.
     pub log: PathBuf,
 }
@@ -49,11 +51,11 @@ pub async fn run<F: FrontEnd>(front: &F, dialect: Dialect, job: &Job) -> Result<
         rows: job.rows,
     };
     for _ in 0..job.operations {
-        let writes = mix.rng.random_range(0..100) < job.writes;
+        let writes = job.transactions && mix.rng.random_range(0..100) < job.writes;
         match (writes, mix.rng.random_range(0..10)) {
             (true, _) => mix.write().await?,
             (false, 0) => mix.read_sum().await?,
-            (false, 1) => mix.read_in_transaction().await?,
+            (false, 1) if job.transactions => mix.read_in_transaction().await?,
             (false, kind) => mix.read_rows(kind).await?,
         }
     }
@@ -132,7 +134,7 @@ impl<C: Connection> Mix<C> {
         let first = self.rng.random_range(0..self.rows / 2) * 2;
         let start = now();
         let answer = match kind {
-            2..5 => {
+            1..5 => {
                 let query = format!("SELECT {ID}, {VERSION} FROM cell WHERE id = {{}}");
                 self.read(&query, &[first]).await
             }

@@ -20,7 +20,9 @@ pub fn server_url(dialect: Dialect) -> Result<String, String> {
         Dialect::Sqlite => return Err("SQLite has no server".to_owned()),
     };
     std::env::var(variable).map_err(|_| {
-        format!("{variable} is not set: run ./scripts/test, or eval \"$(scripts/servers start DIR)\"")
+        format!(
+            "{variable} is not set: run ./scripts/test, or eval \"$(scripts/servers start DIR)\""
+        )
     })
 }
 
@@ -56,7 +58,11 @@ pub async fn fresh_database<S: Server>(
 }
 
 /// Runs a case through kogia-sqlx, on two databases of a server.
-pub async fn run_case<S>(dialect: Dialect, server: &str, case: &Case) -> Result<Outcomes, Difference>
+pub async fn run_case<S>(
+    dialect: Dialect,
+    server: &str,
+    case: &Case,
+) -> Result<Outcomes, Difference>
 where
     S: Server + Driver,
     S::Arguments: IntoArguments<S>,
