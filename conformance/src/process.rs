@@ -6,8 +6,8 @@ use std::process::{Child, Command};
 use std::str::FromStr;
 use std::time::Duration;
 
-use kogia::core::{DatabaseId, Dialect};
-use kogia::{Cache, DatabaseConfig};
+use kogia::Cache;
+use kogia::core::Dialect;
 use kogia_sqlx::Driver;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
@@ -101,9 +101,7 @@ impl Orders {
                 }
             }));
         }
-        let config = config(&self.database);
-        let engine =
-            Engine::<sqlx::Sqlite>::new(cache, config, &self.database, recorder, drive).await;
+        let engine = Engine::<sqlx::Sqlite>::new(cache, &self.database, recorder, drive).await;
         mix::run(&engine.map_err(text)?, Dialect::Sqlite, &self.job).await
     }
 
@@ -118,11 +116,6 @@ impl Orders {
         let dialect = Dialect::from_str(&self.dialect).map_err(text)?;
         mix::run(&wrapped.map_err(text)?, dialect, &self.job).await
     }
-}
-
-/// How all processes that drive the engine by hand describe the database at a URL.
-pub fn config(url: &str) -> DatabaseConfig {
-    DatabaseConfig::new(DatabaseId::new(url), Dialect::Sqlite)
 }
 
 fn text(error: impl std::error::Error) -> String {
