@@ -81,6 +81,7 @@ impl Stage {
             seed: self.started,
             rows: ROWS,
             writes,
+            impatience: 0,
             transactions: true,
             log,
         }
@@ -321,6 +322,24 @@ async fn a_process_whose_commits_mark_nothing_is_noticed() {
         child.wait().unwrap();
     }
     assert!(stage.history().check().is_err());
+}
+
+/// Callers that give up leave statements behind that still run, and marks to be settled.
+#[tokio::test]
+async fn callers_that_give_up() {
+    let mut stage = Stage::sqlite(false).await;
+    let mut children = Vec::new();
+    for writes in [5, 30, 30] {
+        let mut orders = stage.orders(1500, writes, None);
+        orders.job.impatience = 30;
+        children.push(orders.start(program()).unwrap());
+    }
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    stage.check("in the end");
+    assert!(stage.history().writes > 300);
+    stage.settles::<Sqlite>().await;
 }
 
 /// Readers of one process share flights: those of the pool wait for each other.
