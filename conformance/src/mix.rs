@@ -46,7 +46,7 @@ pub struct Job {
 /// Does the job. An error is a failure of the log or of the connection: a statement that the
 /// database refuses is part of the mix.
 pub async fn run<F: FrontEnd>(front: &F, dialect: Dialect, job: &Job) -> Result<(), String> {
-    let mut mix = Mix {
+    let mut mix = Mix::<F> {
         session: front.connect().await,
         given_up: false,
         impatience: job.impatience,

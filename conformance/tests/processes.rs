@@ -1,6 +1,8 @@
 //! Several processes, or threads, on one database and one store: every answer must have been right
 //! at some instant between question and answer, also when processes are killed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
