@@ -730,3 +730,35 @@ fn placeholders_are_numbered_as_the_driver_binds_them() {
         ],
     );
 }
+
+#[test]
+fn bare_and_numbered_placeholders_of_sqlite_do_not_mix() {
+    // SQLite takes the second parameter for the bare one, sqlx the first.
+    let sql = "UPDATE book SET title = ?1 WHERE id = ?";
+    let analyzer = crate::Analyzer::new(crate::DatabaseId::new("x"), keyed_book());
+    let statement = analyzer.analyze(sql);
+    assert!(matches!(
+        statement.writes[0].scope,
+        crate::WriteScope::Broad
+    ));
+    let statement = analyzer.analyze("UPDATE book SET title = ?1 WHERE id = ?2");
+    assert!(matches!(
+        statement.writes[0].scope,
+        crate::WriteScope::Keys { .. }
+    ));
+}
+
+fn keyed_book() -> crate::Schema {
+    let column = crate::KeyColumn {
+        name: "id".into(),
+        kind: crate::KeyKind::Integer,
+    };
+    let book = crate::Relation {
+        key: Some(std::sync::Arc::new(column)),
+        ..crate::Relation::table("book")
+    };
+    crate::Schema {
+        relations: vec![book],
+        ..crate::Schema::unknown(crate::Dialect::Sqlite)
+    }
+}
