@@ -686,11 +686,11 @@ fn placeholders_are_numbered_as_the_driver_binds_them() {
     assert_reads(
         &[Sqlite],
         &[
-            ("SELECT * FROM book WHERE a = ?2 AND id = ?", "book=$3:any"),
-            ("SELECT * FROM book WHERE a = :a AND id = ?", "book=$2:any"),
+            ("SELECT * FROM book WHERE a = ?2 AND id = ?", "book"),
+            ("SELECT * FROM book WHERE a = :a AND id = ?", "book"),
             (
                 "SELECT * FROM book WHERE a = :a AND b = :a AND id = ?",
-                "book=$2:any",
+                "book",
             ),
             ("SELECT * FROM book WHERE a = $1 AND id = $2", "book=$2:any"),
             // Bound by number, or by the order of appearance?
