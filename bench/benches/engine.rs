@@ -3,6 +3,8 @@
 //! `cargo bench -p kogia-bench --bench engine`; the million entries of the file store take a while
 //! to write.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};

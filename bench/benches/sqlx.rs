@@ -3,6 +3,8 @@
 //! `cargo bench -p kogia-bench --bench sqlx`, with `KOGIA_TEST_POSTGRES_URL` set (see
 //! `scripts/servers`) for PostgreSQL beside SQLite.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

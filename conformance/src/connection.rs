@@ -33,7 +33,7 @@ pub trait Connection {
 }
 
 /// A database that sqlx speaks to.
-pub trait Server: sqlx::Database {
+pub trait Server: sqlx::Database + sqlx::database::HasStatementCache {
     /// Runs a text on a connection. Without parameters and not as a query, the text may hold
     /// several statements.
     fn fetch(
@@ -41,7 +41,7 @@ pub trait Server: sqlx::Database {
         sql: &str,
         parameters: &[Param],
         query: bool,
-    ) -> impl Future<Output = Answer>;
+    ) -> impl Future<Output = Answer> + Send;
 
     /// Opens a connection.
     fn open(url: &str, locks: Locks)
@@ -179,6 +179,12 @@ macro_rules! server {
                     .iter()
                     .map(|column| cell(column.ordinal()))
                     .collect())
+            }
+        }
+
+        impl sqlx::FromRow<'_, $row> for Row {
+            fn from_row(row: &$row) -> Result<Self, sqlx::Error> {
+                Ok(<$database>::row(row))
             }
         }
     };

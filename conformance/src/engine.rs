@@ -5,22 +5,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use kogia::core::{Outcome, Parameter};
-use kogia::{Backend, Cache, Database, DatabaseConfig, Query, QueryOptions, WriteError};
-use tokio::sync::Mutex;
+use kogia::{Backend, Cache, Database, Query, QueryOptions, WriteError};
+use kogia_sqlx::{CachedPool, Driver};
 
 use crate::connection::{Bare, Connection, Locks, Server};
 use crate::front::{FrontEnd, Recorder};
 use crate::mutant::Mutant;
 use crate::step::Statement;
 use crate::value::{Answer, Param, Row};
-
-/// Loads the catalog of a database through a connection.
-pub trait Catalog: Server {
-    /// What the database's catalog says now.
-    fn load(
-        connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<kogia::core::Schema, sqlx::Error>>;
-}
+use crate::wrapped::Wrapped;
 
 /// How an engine is driven.
 #[derive(Default)]
@@ -53,46 +46,56 @@ pub enum Point {
 }
 
 /// The engine beside connections of sqlx.
-pub struct Engine<S: Server> {
+pub struct Engine<S: Server + Driver> {
     shared: Rc<Shared<S>>,
 }
 
-struct Shared<S: Server> {
+struct Shared<S: Server + Driver> {
     database: Database,
     url: String,
     recorder: Recorder,
     mutant: Option<Mutant>,
     locks: Locks,
     passing: Option<Box<dyn Fn(Point, &str)>>,
-    /// The connection that loads the catalog.
-    catalog: Mutex<Bare<S>>,
+    /// Loads the catalog, and knows who the database is.
+    catalog: CachedPool<S>,
 }
 
-impl<S: Catalog> Engine<S> {
+impl<S: Server + Driver> Engine<S> {
     /// An engine for the database at a URL. The cache must tell the recorder what happens.
+    ///
+    /// Identity and catalog come from kogia-sqlx, so that both are front ends of one database.
     pub async fn new(
         cache: &Cache,
-        config: DatabaseConfig,
         url: &str,
         recorder: &Recorder,
         drive: Drive,
     ) -> Result<Self, sqlx::Error> {
         let locks = drive.locks.unwrap_or(Locks::Fail);
+        let aside = Cache::builder().build();
+        let catalog = Wrapped::<S>::new(&aside, url, locks, &Recorder::default(), false)
+            .await?
+            .into_pool();
         Ok(Engine {
             shared: Rc::new(Shared {
-                database: cache.database(config),
+                database: cache.database(catalog.database().config().clone()),
                 url: url.to_owned(),
                 recorder: recorder.clone(),
                 mutant: drive.mutant,
                 locks,
                 passing: drive.passing,
-                catalog: Mutex::new(Bare::open(url, locks).await?),
+                catalog,
             }),
         })
     }
+
+    /// Closes what loads the catalog.
+    pub async fn close(&self) {
+        self.shared.catalog.close().await;
+    }
 }
 
-impl<S: Catalog> FrontEnd for Engine<S> {
+impl<S: Server + Driver> FrontEnd for Engine<S> {
     type Session = EngineSession<S>;
 
     #[allow(
@@ -114,7 +117,7 @@ impl<S: Catalog> FrontEnd for Engine<S> {
     }
 }
 
-impl<S: Catalog> Shared<S> {
+impl<S: Server + Driver> Shared<S> {
     /// What every front end does before a statement: an outdated catalog is loaded again.
     async fn reload_catalog(&self) {
         if !self.database.is_catalog_outdated() {
@@ -123,9 +126,9 @@ impl<S: Catalog> Shared<S> {
         let Ok(Some(reload)) = self.database.reload_catalog() else {
             return;
         };
-        let mut connection = self.catalog.lock().await;
         // While somebody else has the schema locked, the old catalog stays, and is known as such.
-        if let Ok(mut schema) = S::load(connection.driver()).await {
+        if self.catalog.reload_catalog().await.is_ok() {
+            let mut schema = self.catalog.database().analyzer().schema().clone();
             if let Some(mutant) = self.mutant {
                 mutant.distort(&mut schema);
             }
@@ -145,7 +148,7 @@ impl<S: Catalog> Shared<S> {
 }
 
 /// A session of the engine beside its connection.
-pub struct EngineSession<S: Server> {
+pub struct EngineSession<S: Server + Driver> {
     session: kogia::Session,
     connection: Bare<S>,
     shared: Rc<Shared<S>>,
@@ -162,7 +165,7 @@ impl From<WriteError> for Failure {
     }
 }
 
-impl<S: Catalog> Connection for EngineSession<S> {
+impl<S: Server + Driver> Connection for EngineSession<S> {
     async fn read(&mut self, query: &Statement, meanwhile: impl AsyncFnOnce()) -> Answer {
         self.shared.reload_catalog().await;
         let told = self.told(query);
@@ -262,7 +265,7 @@ impl<S: Catalog> Connection for EngineSession<S> {
     }
 }
 
-impl<S: Catalog> EngineSession<S> {
+impl<S: Server + Driver> EngineSession<S> {
     /// The text that the session is told of.
     fn told(&self, statement: &Statement) -> String {
         let sql = statement.sql.as_str();

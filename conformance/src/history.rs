@@ -137,7 +137,11 @@ impl History {
                     start,
                     rows,
                     version,
-                } => last = Some((start, rows, version)),
+                } => {
+                    // Nobody knows what became of the one before.
+                    self.write(last.take(), None);
+                    last = Some((start, rows, version));
+                }
                 Record::Wrote { end } => {
                     self.writes += 1;
                     self.write(last.take(), Some(end));

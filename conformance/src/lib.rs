@@ -20,6 +20,5 @@ pub mod servers;
 pub mod shrink;
 pub mod sqlite;
 pub mod step;
-mod stopgap;
 pub mod value;
 pub mod wrapped;

@@ -1,6 +1,7 @@
 //! A mix of reads and writes whose history can be checked: what each of many sessions does.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use kogia::core::Dialect;
 use rand::rngs::StdRng;
@@ -34,6 +35,10 @@ pub struct Job {
     pub rows: u64,
     /// How many of a hundred operations write.
     pub writes: u32,
+    /// How many of a thousand statements are given up while they run.
+    pub impatience: u32,
+    /// Whether the session may have transactions; without, it cannot write.
+    pub transactions: bool,
     /// Where the session writes down what it did and saw.
     pub log: PathBuf,
 }
@@ -41,20 +46,26 @@ pub struct Job {
 /// Does the job. An error is a failure of the log or of the connection: a statement that the
 /// database refuses is part of the mix.
 pub async fn run<F: FrontEnd>(front: &F, dialect: Dialect, job: &Job) -> Result<(), String> {
-    let mut mix = Mix {
+    let mut mix = Mix::<F> {
         session: front.connect().await,
+        given_up: false,
+        impatience: job.impatience,
         log: Log::open(&job.log).map_err(|error| error.to_string())?,
         rng: StdRng::seed_from_u64(job.seed),
         dialect,
         rows: job.rows,
     };
     for _ in 0..job.operations {
-        let writes = mix.rng.random_range(0..100) < job.writes;
+        let writes = job.transactions && mix.rng.random_range(0..100) < job.writes;
         match (writes, mix.rng.random_range(0..10)) {
             (true, _) => mix.write().await?,
             (false, 0) => mix.read_sum().await?,
-            (false, 1) => mix.read_in_transaction().await?,
+            (false, 1) if job.transactions => mix.read_in_transaction().await?,
             (false, kind) => mix.read_rows(kind).await?,
+        }
+        if std::mem::take(&mut mix.given_up) {
+            // Nobody knows what its connection is doing.
+            mix.session = front.connect().await;
         }
     }
     let outcomes = front.recorder().take();
@@ -65,15 +76,18 @@ pub async fn run<F: FrontEnd>(front: &F, dialect: Dialect, job: &Job) -> Result<
     })
 }
 
-struct Mix<C> {
-    session: C,
+struct Mix<F: FrontEnd> {
+    session: F::Session,
+    /// Whether a statement was given up, so that the session is of no use.
+    given_up: bool,
+    impatience: u32,
     log: Log,
     rng: StdRng,
     dialect: Dialect,
     rows: u64,
 }
 
-impl<C: Connection> Mix<C> {
+impl<F: FrontEnd> Mix<F> {
     /// A version is one more than the one before, whoever wrote that: read and written under a
     /// lock.
     async fn write(&mut self) -> Result<(), String> {
@@ -115,6 +129,8 @@ impl<C: Connection> Mix<C> {
         })?;
         match self.execute("COMMIT", &[]).await {
             Ok(_) => self.note(&Record::Wrote { end: now() }),
+            // It may be committed or not.
+            Err(_) if self.given_up => Ok(()),
             Err(_) => {
                 self.execute("ROLLBACK", &[]).await.ok();
                 self.note(&Record::Failed)
@@ -132,7 +148,7 @@ impl<C: Connection> Mix<C> {
         let first = self.rng.random_range(0..self.rows / 2) * 2;
         let start = now();
         let answer = match kind {
-            2..5 => {
+            1..5 => {
                 let query = format!("SELECT {ID}, {VERSION} FROM cell WHERE id = {{}}");
                 self.read(&query, &[first]).await
             }
@@ -212,12 +228,35 @@ impl<C: Connection> Mix<C> {
 
     async fn read(&mut self, sql: &str, values: &[u64]) -> Answer {
         let statement = self.statement(sql, values);
-        self.session.read(&statement, async || {}).await
+        let patience = self.patience()?;
+        let answer = self.session.read(&statement, async || {});
+        let answer = tokio::time::timeout(patience, answer).await;
+        answer.unwrap_or_else(|_| self.gives_up())
     }
 
     async fn execute(&mut self, sql: &str, values: &[u64]) -> Answer {
         let statement = self.statement(sql, values);
-        self.session.execute(&statement, async || {}).await
+        let patience = self.patience()?;
+        let answer = self.session.execute(&statement, async || {});
+        let answer = tokio::time::timeout(patience, answer).await;
+        answer.unwrap_or_else(|_| self.gives_up())
+    }
+
+    /// How long to wait for an answer; an error if the session is of no use any more.
+    fn patience(&mut self) -> Result<Duration, String> {
+        if self.given_up {
+            return Err("the session was given up".to_owned());
+        }
+        let impatient = self.rng.random_range(0..1000) < self.impatience;
+        Ok(match impatient {
+            true => Duration::from_micros(self.rng.random_range(0..400)),
+            false => Duration::from_secs(60),
+        })
+    }
+
+    fn gives_up(&mut self) -> Answer {
+        self.given_up = true;
+        Err("nobody waits for the answer".to_owned())
     }
 
     /// The text with `{}` as the dialect writes parameters.

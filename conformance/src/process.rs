@@ -1,31 +1,40 @@
 //! One of several processes that share a database and a store.
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command};
+use std::str::FromStr;
 use std::time::Duration;
 
-use kogia::core::{DatabaseId, Dialect};
-use kogia::{Cache, DatabaseConfig};
+use kogia::Cache;
+use kogia::core::Dialect;
+use kogia_sqlx::Driver;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
+use sqlx::{FromRow, IntoArguments};
 
-use crate::connection::Locks;
+use crate::connection::{Locks, Server};
 use crate::engine::{Drive, Engine, Point};
 use crate::front::Recorder;
 use crate::mix::{self, Job};
 use crate::mutant::Mutant;
+use crate::value::Row;
+use crate::wrapped::Wrapped;
 
 /// What a process is to do, as its only argument in JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Orders {
     /// The URL of the store.
     pub store: String,
-    /// The file of the database.
-    pub database: PathBuf,
+    /// The name of the database's dialect.
+    pub dialect: String,
+    /// The URL of the database.
+    pub database: String,
+    /// Whether the engine is driven by hand, which only SQLite can be, or kogia-sqlx is used.
+    pub by_hand: bool,
     /// What its session does.
     pub job: Job,
-    /// What it does wrong, if anything.
+    /// What the engine driven by hand does wrong, if anything.
     pub mutant: Option<Mutant>,
     /// When it is to die by `kill -9`, if not at its end.
     pub death: Option<Death>,
@@ -34,7 +43,8 @@ pub struct Orders {
 /// When a process dies.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Death {
-    /// The nth time that it passes a point with a statement that begins with a word.
+    /// The nth time that the engine driven by hand passes a point with a statement that begins
+    /// with a word.
     At {
         /// The point.
         point: Point,
@@ -56,54 +66,63 @@ impl Orders {
 
     /// Obeys, in this process.
     pub async fn obey(self) -> Result<(), String> {
-        let text = |error: &dyn std::error::Error| error.to_string();
+        if let Some(Death::After(delay)) = self.death {
+            // The moment of an accident: nothing waits for it.
+            std::thread::spawn(move || {
+                std::thread::sleep(delay);
+                die();
+            });
+        }
+        let recorder = Recorder::default();
+        let builder = Cache::builder().url(&self.store).map_err(text)?;
+        let cache = recorder.attach(builder).build();
+        match Dialect::from_str(&self.dialect).map_err(text)? {
+            Dialect::Sqlite if self.by_hand => self.by_hand(&cache, &recorder).await,
+            Dialect::Sqlite => self.through_sqlx::<sqlx::Sqlite>(&cache, &recorder).await,
+            Dialect::Postgres => self.through_sqlx::<sqlx::Postgres>(&cache, &recorder).await,
+            Dialect::MySql => self.through_sqlx::<sqlx::MySql>(&cache, &recorder).await,
+        }
+    }
+
+    async fn by_hand(self, cache: &Cache, recorder: &Recorder) -> Result<(), String> {
         let mut drive = Drive {
             mutant: self.mutant,
             locks: Some(Locks::Wait),
             ..Drive::default()
         };
-        match self.death {
-            Some(Death::After(delay)) => {
-                // The moment of an accident: nothing waits for it.
-                std::thread::spawn(move || {
-                    std::thread::sleep(delay);
-                    die();
-                });
-            }
-            Some(Death::At { point, word, times }) => {
-                let passed = Cell::new(0);
-                drive.passing = Some(Box::new(move |at, sql| {
-                    if at == point && sql.starts_with(&word) {
-                        passed.set(passed.get() + 1);
-                        if passed.get() == times {
-                            die();
-                        }
+        if let Some(Death::At { point, word, times }) = self.death {
+            let passed = Cell::new(0);
+            drive.passing = Some(Box::new(move |at, sql| {
+                if at == point && sql.starts_with(&word) {
+                    passed.set(passed.get() + 1);
+                    if passed.get() == times {
+                        die();
                     }
-                }));
-            }
-            None => {}
+                }
+            }));
         }
-        let recorder = Recorder::default();
-        let builder = Cache::builder()
-            .url(&self.store)
-            .map_err(|error| text(&error))?;
-        let cache = recorder.attach(builder).build();
-        let url = crate::sqlite::url(&self.database);
-        let engine =
-            Engine::<sqlx::Sqlite>::new(&cache, config(&self.database), &url, &recorder, drive)
-                .await
-                .map_err(|error| text(&error))?;
-        mix::run(&engine, Dialect::Sqlite, &self.job).await
+        let engine = Engine::<sqlx::Sqlite>::new(cache, &self.database, recorder, drive).await;
+        mix::run(&engine.map_err(text)?, Dialect::Sqlite, &self.job).await
+    }
+
+    async fn through_sqlx<S>(self, cache: &Cache, recorder: &Recorder) -> Result<(), String>
+    where
+        S: Server + Driver,
+        S::Arguments: IntoArguments<S>,
+        Row: for<'r> FromRow<'r, S::Row>,
+    {
+        let url = &self.database;
+        let wrapped = Wrapped::<S>::new(cache, url, Locks::Wait, recorder, false).await;
+        let dialect = Dialect::from_str(&self.dialect).map_err(text)?;
+        mix::run(&wrapped.map_err(text)?, dialect, &self.job).await
     }
 }
 
-/// How all processes describe the database.
-pub fn config(database: &Path) -> DatabaseConfig {
-    let id = DatabaseId::new(format!("sqlite:{}", database.display()));
-    DatabaseConfig::new(id, Dialect::Sqlite)
+fn text(error: impl std::error::Error) -> String {
+    error.to_string()
 }
 
 fn die() {
     // There is nobody left to hear of a failure.
-    drop(kill_process(getpid(), Signal::KILL));
+    let _ = kill_process(getpid(), Signal::KILL);
 }

@@ -3,8 +3,7 @@
 use std::cell::Cell;
 use std::path::Path;
 
-use kogia::core::{DatabaseId, Dialect};
-use kogia::{Cache, CacheBuilder, DatabaseConfig};
+use kogia::{Cache, CacheBuilder};
 use sqlx::Sqlite;
 use tempfile::TempDir;
 
@@ -94,17 +93,16 @@ impl Lab {
         let url = url(cached);
         match self.through {
             Through::Engine(mutant) => {
-                let id = DatabaseId::new(cached.to_string_lossy().into_owned());
-                let config = DatabaseConfig::new(id, Dialect::Sqlite);
                 let drive = Drive {
                     mutant,
                     ..Drive::default()
                 };
-                let engine =
-                    Engine::<Sqlite>::new(&self.cache, config, &url, &self.recorder, drive)
-                        .await
-                        .map_err(|error| trouble(error.to_string()))?;
-                run_through(case, &mut sessions, &engine).await
+                let engine = Engine::<Sqlite>::new(&self.cache, &url, &self.recorder, drive)
+                    .await
+                    .map_err(|error| trouble(error.to_string()))?;
+                let result = run_through(case, &mut sessions, &engine).await;
+                engine.close().await;
+                result
             }
             Through::Connections | Through::Pool => {
                 let pool_first = self.through == Through::Pool;

@@ -48,6 +48,11 @@ impl<S: Server + Driver> Wrapped<S> {
         })
     }
 
+    /// The pool inside.
+    pub fn into_pool(self) -> CachedPool<S> {
+        self.pool
+    }
+
     /// Closes the pool, once all sessions are dropped.
     pub async fn close(&self) {
         self.pool.close().await;

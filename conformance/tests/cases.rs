@@ -1,5 +1,7 @@
 //! The cases, through the engine.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 use std::path::Path;
 
 use kogia::Cache;

@@ -2,6 +2,8 @@
 //!
 //! `KOGIA_CASES` is the number of cases, `KOGIA_SEED` the first seed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 use kogia::{Cache, CacheBuilder};
 use kogia_conformance::differential::{Search, Statistics};
 use kogia_conformance::mutant::Mutant;

@@ -1,5 +1,7 @@
 //! The analysis of SQL.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 use kogia_fuzz::{ANALYSE, drive};
 
 #[test]

@@ -1,5 +1,7 @@
 //! The decoding of stored bytes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 use kogia_core::Entry;
 use kogia_core::rows::Rows;
 use kogia_fuzz::{ENTRY, ROWS, drive};

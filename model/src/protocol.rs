@@ -146,10 +146,10 @@ impl Protocol {
     fn progress(&self, state: &State, actions: &mut Vec<Action>) {
         for (index, client) in state.clients.iter().enumerate() {
             let connection = &state.database.connections[index];
-            let steps = match client.phase {
-                Phase::Over | Phase::Crashed | Phase::Waiting { .. } | Phase::Sent => false,
-                _ => true,
-            };
+            let steps = !matches!(
+                client.phase,
+                Phase::Over | Phase::Crashed | Phase::Waiting { .. } | Phase::Sent
+            );
             if steps {
                 actions.push(Action::Step(index as u8));
             }

@@ -1,5 +1,7 @@
 //! The checker finds out every mutant of the protocol.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 use kogia_model::{Configuration, Mutant, Protocol, refute};
 
 macro_rules! mutants {

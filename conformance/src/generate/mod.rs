@@ -73,6 +73,9 @@ enum Style {
     Literals,
     Marks,
     Numbers,
+    Dollars,
+    /// Both at once. Which value a `?` gets then, the driver decides.
+    Mixed,
 }
 
 impl Generator {
@@ -239,10 +242,12 @@ impl Generator {
     }
 
     fn statement(&mut self, shapes: &[Shape]) -> Statement {
-        let style = match self.rng.random_range(0..3) {
-            0 => Style::Literals,
-            1 => Style::Marks,
-            _ => Style::Numbers,
+        let style = match self.rng.random_range(0..12) {
+            0..4 => Style::Literals,
+            4..7 => Style::Marks,
+            7..10 => Style::Numbers,
+            10 => Style::Dollars,
+            _ => Style::Mixed,
         };
         self.render(shapes, style)
     }
@@ -361,10 +366,13 @@ impl Scene {
                 sql.push_str(value.to_string().trim_matches(['\'', 'x']));
                 continue;
             }
+            let number = parameters.len() + 1;
             match style {
                 Style::Literals => sql.push_str(&value.to_string()),
+                Style::Mixed if number % 2 == 0 => sql.push('?'),
                 Style::Marks => sql.push('?'),
-                Style::Numbers => sql.push_str(&format!("?{}", parameters.len() + 1)),
+                Style::Numbers | Style::Mixed => sql.push_str(&format!("?{number}")),
+                Style::Dollars => sql.push_str(&format!("${number}")),
             }
             if style != Style::Literals {
                 parameters.push(value);

@@ -169,7 +169,6 @@ pub(crate) const READS: &[Shape] = &[
         "SELECT typeof({o}), count(*) FROM {A}",
         &[(Mutant::UntypedKeys, "")],
     ),
-    open("SELECT changes(), last_insert_rowid()"),
     open("SELECT name, sql FROM sqlite_schema ORDER BY name"),
     open("SELECT * FROM sqlite_sequence"),
     open("SELECT name FROM pragma_table_info('{A}')"),

@@ -318,7 +318,7 @@ fn owned_parameters(values: &[serde_json::Value]) -> Result<Vec<OwnedValue>, Str
 }
 
 fn bytes_of(digits: &str) -> Option<Vec<u8>> {
-    if !digits.is_ascii() || digits.len() % 2 != 0 {
+    if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
         return None;
     }
     let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).ok();

@@ -3,6 +3,8 @@
 //! The corpus is what Django, SeaORM, Diesel and sqlx send; each block of a file begins with the
 //! statement's name and the expectations (see `corpus/generate_django.py`).
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 

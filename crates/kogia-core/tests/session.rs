@@ -1,5 +1,7 @@
 //! What a session's state allows and marks, statement by statement.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 use std::sync::Arc;
 
 use kogia_core::{

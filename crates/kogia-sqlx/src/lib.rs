@@ -1,4 +1,4 @@
-//! Cached queries for [sqlx](sqlx), invalidated by the writes that go through the same pool.
+//! Cached queries for [sqlx], invalidated by the writes that go through the same pool.
 //!
 //! ```
 //! use kogia_sqlx::kogia::Cache;

@@ -1,5 +1,7 @@
 //! The suite on MySQL or MariaDB.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 mod suite;
 
 use sqlx::mysql::{MySql, MySqlPool, MySqlPoolOptions};

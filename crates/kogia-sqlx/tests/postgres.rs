@@ -1,5 +1,7 @@
 //! The suite on PostgreSQL, and what only PostgreSQL has.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 mod suite;
 
 use sqlx::postgres::{PgPool, PgPoolOptions, Postgres};

@@ -1,5 +1,7 @@
 //! The suite on SQLite, and what only SQLite has.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 mod suite;
 
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqlitePoolOptions};

@@ -57,7 +57,6 @@ pub(crate) struct Reader<'a> {
 }
 
 /// What to do next.
-#[allow(clippy::large_enum_variant)] // taken apart at once; a box would cost every miss
 pub(crate) enum Step {
     /// The answer.
     Answer(Bytes),

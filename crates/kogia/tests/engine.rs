@@ -1,5 +1,7 @@
 //! The engine on the memory store, against a database that is a number per table.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;

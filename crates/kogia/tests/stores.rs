@@ -256,7 +256,10 @@ fn a_lease_that_is_over_is_reported(store: &dyn Store) {
         backend,
         process_alive: Some(true),
     };
-    assert_eq!(store.abandoned(&tags).unwrap(), [expected.clone()]);
+    assert_eq!(
+        store.abandoned(&tags).unwrap(),
+        std::slice::from_ref(&expected)
+    );
     // Only what was asked about.
     let expected = Abandoned {
         tags: set(&tags[1..2]),

@@ -68,7 +68,7 @@ pub(super) const READS: [ReadKind; 8] = [
         sql: "SELECT genre, COUNT(*), MAX(price) FROM kogia_demo_book GROUP BY genre \
               ORDER BY genre",
         parameter: Subject::Nothing,
-        weight: 3,
+        weight: 5,
     },
     ReadKind {
         name: "bestsellers (view, join)",
@@ -76,7 +76,7 @@ pub(super) const READS: [ReadKind; 8] = [
               JOIN kogia_demo_rating r ON r.book_id = b.id WHERE b.genre = $1 \
               ORDER BY r.reviews DESC, b.id LIMIT 10",
         parameter: Subject::Genre,
-        weight: 3,
+        weight: 1,
     },
 ];
 

@@ -100,6 +100,9 @@ struct Styles {
     percent: bool,
     dollar: bool,
     named: bool,
+    /// A `?` without a number beside one with a number or a name (SQLite).
+    bare: bool,
+    given: bool,
 }
 
 struct Lexer<'t> {
@@ -516,6 +519,7 @@ impl<'t> Lexer<'t> {
         }
         let given = self.sqlite_number(&self.text[start..self.at]);
         self.styles.question = true;
+        self.styles.given = true;
         self.tokens.push(match number {
             Some(number) if number == given => Token::Placeholder(format!("?{number}")),
             _ => Token::Placeholder(self.text[start..self.at].to_owned()),
@@ -537,6 +541,7 @@ impl<'t> Lexer<'t> {
         if self.dialect == Dialect::Sqlite {
             self.sqlite_number(name);
             self.styles.question = true;
+            self.styles.given = true;
         } else {
             self.styles.named = true;
         }
@@ -561,11 +566,13 @@ impl<'t> Lexer<'t> {
                 let number = number.ok_or(LexError("a parameter has no usable number"))?;
                 self.last_number = self.last_number.max(number);
                 self.styles.question = true;
+                self.styles.given = true;
                 self.tokens.push(Token::Placeholder(format!("?{number}")));
                 Ok(())
             }
             _ => {
                 self.styles.question = true;
+                self.styles.bare = true;
                 self.positional(1)
             }
         }
@@ -773,6 +780,8 @@ impl<'t> Lexer<'t> {
             percent,
             dollar,
             named,
+            bare,
+            given,
         } = self.styles;
         let styles = [question, percent, dollar, named]
             .into_iter()
@@ -780,7 +789,9 @@ impl<'t> Lexer<'t> {
             .count();
         let question_in_postgres = self.dialect == Dialect::Postgres && question;
         let doubtful = self.doubtful_numbers && (percent || question_in_postgres);
-        if styles > 1 || doubtful || (percent && self.percent_in_quotes) {
+        // SQLite counts on from the largest number, and sqlx from the last bare one.
+        let mixed = bare && given;
+        if styles > 1 || mixed || doubtful || (percent && self.percent_in_quotes) {
             for token in &mut self.tokens {
                 if let Token::Placeholder(name) = token
                     && name.starts_with('?')

@@ -396,6 +396,10 @@ impl<'a> Collector<'a> {
                 MergeAction::DoNothing { .. } => {}
             }
         }
+        if changes.is_empty() {
+            // No server takes it, or it does nothing; a statement that merges is a write.
+            changes.push(Change::Insert);
+        }
         match &merge.output {
             Some(OutputClause::Returning { select_items, .. }) => self.select_items(select_items),
             Some(OutputClause::Output { .. }) => {

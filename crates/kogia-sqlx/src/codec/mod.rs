@@ -436,7 +436,7 @@ mod tests {
         round_trip(&[std::time::Duration::new(1, 2)]);
         round_trip(&[sqlx::types::Json(vec![Some(1), None])]);
         round_trip(&[(1_i64, Some("a".to_owned()), 1.5, [1_u8, 2], vec![(true,)])]);
-        round_trip(&[1..3]);
+        round_trip(std::slice::from_ref(&(1..3)));
         round_trip::<Result<i64, String>>(&[Ok(1), Err("no".to_owned())]);
     }
 

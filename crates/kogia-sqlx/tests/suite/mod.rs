@@ -138,7 +138,7 @@ macro_rules! suite {
                 price: None,
                 ..book(1, "b")
             };
-            assert_eq!(all(&db).await, [expected.clone()]);
+            assert_eq!(all(&db).await, std::slice::from_ref(&expected));
             assert_eq!(all(&db).await, [expected]);
             assert_eq!(counters.take(), (1, 1));
             sqlx::raw_sql("DELETE FROM book")

@@ -113,7 +113,7 @@ pub enum Backend {
     /// In the writer's own process (SQLite): it is over when the process is gone.
     Process,
     /// In a database server. The bytes name the server process, in the front end's own encoding;
-    /// its [`Resolver`] asks the database.
+    /// its [`crate::Resolver`] asks the database.
     Server(Bytes),
     /// Nobody can tell. When the lease is over the mark is cleared, which is only right if no
     /// commit takes longer than a lease.

@@ -726,11 +726,11 @@ fn placeholders_are_numbered_as_the_driver_binds_them() {
     assert_reads(
         &[Sqlite],
         &[
-            ("SELECT * FROM book WHERE a = ?2 AND id = ?", "book=$3:any"),
-            ("SELECT * FROM book WHERE a = :a AND id = ?", "book=$2:any"),
+            ("SELECT * FROM book WHERE a = ?2 AND id = ?", "book"),
+            ("SELECT * FROM book WHERE a = :a AND id = ?", "book"),
             (
                 "SELECT * FROM book WHERE a = :a AND b = :a AND id = ?",
-                "book=$2:any",
+                "book",
             ),
             ("SELECT * FROM book WHERE a = $1 AND id = $2", "book=$2:any"),
             // Bound by number, or by the order of appearance?
@@ -771,4 +771,36 @@ fn placeholders_are_numbered_as_the_driver_binds_them() {
             ("SELECT * FROM book WHERE id = :id", "book"),
         ],
     );
+}
+
+#[test]
+fn bare_and_numbered_placeholders_of_sqlite_do_not_mix() {
+    // SQLite takes the second parameter for the bare one, sqlx the first.
+    let sql = "UPDATE book SET title = ?1 WHERE id = ?";
+    let analyzer = crate::Analyzer::new(crate::DatabaseId::new("x"), keyed_book());
+    let statement = analyzer.analyze(sql);
+    assert!(matches!(
+        statement.writes[0].scope,
+        crate::WriteScope::Broad
+    ));
+    let statement = analyzer.analyze("UPDATE book SET title = ?1 WHERE id = ?2");
+    assert!(matches!(
+        statement.writes[0].scope,
+        crate::WriteScope::Keys { .. }
+    ));
+}
+
+fn keyed_book() -> crate::Schema {
+    let column = crate::KeyColumn {
+        name: "id".into(),
+        kind: crate::KeyKind::Integer,
+    };
+    let book = crate::Relation {
+        key: Some(std::sync::Arc::new(column)),
+        ..crate::Relation::table("book")
+    };
+    crate::Schema {
+        relations: vec![book],
+        ..crate::Schema::unknown(crate::Dialect::Sqlite)
+    }
 }
