@@ -174,11 +174,7 @@ impl Explainer {
     }
 
     /// Why the result of this call is not cacheable.
-    fn why_not(
-        &self,
-        statement: &Statement,
-        parameters: &[Parameter<'_>],
-    ) -> Option<Uncacheable> {
+    fn why_not(&self, statement: &Statement, parameters: &[Parameter<'_>]) -> Option<Uncacheable> {
         let why = statement.uncacheable.clone();
         why.or_else(|| self.analyzer.refuses(parameters))
     }

@@ -44,10 +44,7 @@ impl Prepared {
         if copying_operators(dialect, &tokens) > COPIES {
             return Err(LexError("it holds too many operators of one kind"));
         }
-        Ok(Prepared {
-            tokens,
-            into_file,
-        })
+        Ok(Prepared { tokens, into_file })
     }
 
     /// How many bytes of stack the parser, the walk and the drop of the tree may take.

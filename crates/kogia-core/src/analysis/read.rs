@@ -346,7 +346,10 @@ impl Collector<'_> {
                     return block.add(column_qualifier(name, alias.as_ref()), None);
                 }
                 let mut table = self.resolve(name);
-                if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
+                if alias
+                    .as_ref()
+                    .is_some_and(|alias| !alias.columns.is_empty())
+                {
                     // The columns have other names here, maybe one another's.
                     table = table.map(|table| BaseTable { key: None, ..table });
                 }

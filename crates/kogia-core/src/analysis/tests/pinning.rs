@@ -270,8 +270,15 @@ fn operators_bind_as_they_do_in_mysql() {
 
 #[test]
 fn a_statement_in_a_statement_binds_the_same_way() {
-    let statement = analyze(MySql, "PREPARE s FROM 'DELETE FROM book WHERE id = 1 AND a || b'");
-    let Some(Effect::Prepare { statement: Some(inner), .. }) = statement.effects.first() else {
+    let statement = analyze(
+        MySql,
+        "PREPARE s FROM 'DELETE FROM book WHERE id = 1 AND a || b'",
+    );
+    let Some(Effect::Prepare {
+        statement: Some(inner),
+        ..
+    }) = statement.effects.first()
+    else {
         panic!("{statement:?}");
     };
     assert!(matches!(inner.writes[0].scope, WriteScope::Broad));
@@ -752,7 +759,10 @@ fn placeholders_are_numbered_as_the_driver_binds_them() {
             // The driver fills in these, too.
             ("SELECT * FROM book WHERE a = '%s' AND id = %s", "book"),
             ("SELECT * FROM book /* %s */ WHERE id = %s", "book"),
-            ("SELECT * FROM book WHERE a LIKE '%%b%%' AND id = %s", "book=$1:any"),
+            (
+                "SELECT * FROM book WHERE a LIKE '%%b%%' AND id = %s",
+                "book=$1:any",
+            ),
             ("SELECT * FROM book WHERE a LIKE '%%%b' AND id = %s", "book"),
             ("SELECT a %s FROM book WHERE id = %s", "book"),
         ],

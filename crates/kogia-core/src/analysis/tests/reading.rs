@@ -762,7 +762,7 @@ fn literals_that_postgres_may_take_for_the_present_are_refused() {
 fn parameters_that_postgres_may_take_for_the_present_are_refused() {
     let text = |text| [Parameter::untyped(Value::Text(text))];
     for dialect in Dialect::ALL {
-        let refuses = |text| shop(dialect).refuses(text).is_some();
+        let refuses = |parameters: &[Parameter<'_>]| shop(dialect).refuses(parameters).is_some();
         assert_eq!(refuses(&text("now")), dialect == Postgres, "{dialect}");
         assert_eq!(refuses(&text("{Today 10:00}")), dialect == Postgres);
         assert!(!refuses(&text("knowhow")) && !refuses(&[]));
