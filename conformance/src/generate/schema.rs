@@ -307,7 +307,8 @@ impl Schema {
             return;
         };
         let (from, id, other, other_id) = (&a.name, a.id, &b.name, b.id);
-        let (key, query) = match rng.random_range(0..9) {
+        let mut columns = "";
+        let (key, query) = match rng.random_range(0..10) {
             0..3 => (
                 a.key,
                 format!("SELECT {id} AS id, v, w, u, r FROM {from} WHERE v < 5"),
@@ -340,6 +341,11 @@ impl Schema {
                     "SELECT {id} AS id, v, w, u, r FROM {from} UNION ALL SELECT {other_id}, v, w, u, r FROM {other}"
                 ),
             ),
+            8 => {
+                // The view's `id` is another column than that of its table.
+                columns = " (v, id, w, u, r)";
+                (Key::None, format!("SELECT {id}, v, w, u, r FROM {from}"))
+            }
             _ => (
                 b.key,
                 format!(
@@ -348,7 +354,8 @@ impl Schema {
             ),
         };
         let name = format!("v{index}");
-        self.setup.push(format!("CREATE VIEW {name} AS {query}"));
+        self.setup
+            .push(format!("CREATE VIEW {name}{columns} AS {query}"));
         self.relations.push(Relation {
             name,
             id: "id",
