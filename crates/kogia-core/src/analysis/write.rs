@@ -17,9 +17,6 @@ use super::pin;
 use super::statement::{Operand, Pin, Uncacheable, Wide, WriteScope};
 use super::target::{Change, Target};
 
-#[cfg(test)]
-mod tests;
-
 impl<'a> Collector<'a> {
     /// A parsed statement. Only queries and statements that write rows are parsed; all others are
     /// recognised by their tokens (`command.rs`) before the parser is asked.
