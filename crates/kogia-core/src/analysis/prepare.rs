@@ -219,7 +219,15 @@ const KEYWORDS: &[Keyword] = &[
 ];
 
 /// Words that may have to be rewritten and are no keywords of the parser.
-const WORDS: &[&str] = &["DISTINCTROW", "INDEXED", "ISNULL", "SOUNDS"];
+const WORDS: &[&str] = &[
+    "DISTINCTROW",
+    "IGNORE",
+    "INDEXED",
+    "ISNULL",
+    "LOW_PRIORITY",
+    "QUICK",
+    "SOUNDS",
+];
 
 /// Units of intervals that the parser does not know. Which unit it is changes no table.
 const COMPOUND_UNITS: &[&str] = &[
@@ -312,6 +320,9 @@ impl Rewrite {
             (Keyword::IS, Dialect::Sqlite) => self.is_comparison(),
             (_, Dialect::Sqlite) if self.is(0, "INDEXED") && self.is(1, "BY") => self.skip(3),
             (Keyword::SYMMETRIC, _) if is_word(self.output.last(), "BETWEEN") => self.skip(1),
+            // The parser would take it for the table. A value that does not fit has no canonical form
+            // anyway, whether it is an error or not.
+            (_, Dialect::MySql) if self.is_modifier() => self.skip(1),
             (_, Dialect::MySql) if self.is(0, "SOUNDS") && self.is(1, "LIKE") => self.skip(1),
             (_, Dialect::MySql) if self.is(0, "DISTINCTROW") => self.replace(1, &["DISTINCT"]),
             (Keyword::MOD, Dialect::MySql) if self.follows_operand() => {
@@ -373,6 +384,13 @@ impl Rewrite {
             Some(Token::RParen) => true,
             _ => false,
         }
+    }
+
+    /// `UPDATE IGNORE t`, `DELETE QUICK FROM t`.
+    fn is_modifier(&self) -> bool {
+        let is_any = |token, words: &[&str]| words.iter().any(|word| is_word(token, word));
+        is_any(self.output.last(), &["UPDATE", "DELETE"])
+            && is_any(self.token(0), &["IGNORE", "LOW_PRIORITY", "QUICK"])
     }
 
     /// `UPDATE a, b SET …`: the commas become joins, which name the same tables.

@@ -291,7 +291,6 @@ mod tests {
              CREATE TABLE loose_key (k varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY);
              CREATE TABLE bytes_key (k varbinary(16) PRIMARY KEY);
              CREATE TABLE uuid_key (k binary(16) PRIMARY KEY DEFAULT (unhex(replace(uuid(), '-', ''))));
-             CREATE TABLE twice_key (v int, k int AS (v * 2) STORED PRIMARY KEY);
              CREATE TABLE prefix_key (k varchar(20) COLLATE utf8mb4_bin, PRIMARY KEY (k(3)));
              CREATE TABLE decimal_key (k decimal(10, 2) PRIMARY KEY);
              CREATE TABLE pair (a int, b int, PRIMARY KEY (a, b));
