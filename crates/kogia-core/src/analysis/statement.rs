@@ -303,9 +303,6 @@ pub enum Effect {
         /// The isolation level that the statement names.
         isolation: Option<Isolation>,
     },
-    /// The snapshot of the transaction that was just begun has begun, too, unseen by anybody who
-    /// could have looked at the cache before: `WITH CONSISTENT SNAPSHOT`.
-    LoseSnapshot,
     /// `COMMIT`, `END`; with `chain` a new transaction of the same kind begins at once.
     Commit {
         /// `AND CHAIN`.

@@ -280,7 +280,7 @@ fn what_mysql_makes_fit_its_column_is_broad() {
             (
                 "UPDATE plain SET id = '3x' WHERE id = 1",
                 &[],
-                "plain:broad",
+                "plain:broad plain:id=1",
             ),
             (
                 "INSERT IGNORE INTO plain (id) VALUES (400) ON DUPLICATE KEY UPDATE v = 3",
