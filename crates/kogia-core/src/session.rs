@@ -218,11 +218,14 @@ impl SessionState {
             written.extend(&transaction.dirty);
         }
         let mut mark = TagSet::default();
+        // Tables of MyISAM and the like are written at once, and no rollback undoes that. The
+        // catalog says which they are, and they are not cached; without one any may be.
+        let shows_at_once = self.config.dialect == Dialect::MySql && !self.config.catalog;
         let commits_alone = match &mut self.transaction {
             None => true,
             Some(transaction) => {
                 transaction.dirty.extend(&written);
-                transaction.doubtful
+                transaction.doubtful || shows_at_once
             }
         };
         let commits = statement.effects.iter().any(|effect| self.commits(effect));

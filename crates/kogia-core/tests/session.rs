@@ -432,6 +432,30 @@ fn without_a_catalog_every_write_renews_the_database_epoch() {
 }
 
 #[test]
+fn without_a_catalog_any_table_of_mysql_may_be_written_before_the_commit() {
+    for (dialect, catalog, at_once) in [
+        (Dialect::MySql, false, true),
+        (Dialect::MySql, true, false),
+        (Dialect::Postgres, false, false),
+        (Dialect::Sqlite, false, false),
+    ] {
+        let mut session = Harness::with(dialect, Isolation::ReadCommitted, catalog);
+        session.begin();
+        let write = session.write("a");
+        let marked = session.run(&write, Outcome::Done);
+        assert_eq!(
+            marked.contains(&session.table("a").any),
+            at_once,
+            "{dialect}"
+        );
+        assert_eq!(session.access("a"), Access::Private);
+        // The rest may be of another kind.
+        let marked = session.effect(COMMIT);
+        assert!(marked.contains(&session.table("a").any), "{dialect}");
+    }
+}
+
+#[test]
 fn settings_are_part_of_the_key_and_unknown_ones_taint() {
     let mut session = Harness::new(Dialect::Postgres);
     let plain = *session.state.prefix();

@@ -545,3 +545,33 @@ fn functions_of_users_count_as_the_worse_of_both() {
     let statement = analyze(MySql, "SELECT shop.lower(title) FROM book");
     assert!(!statement.is_cacheable());
 }
+
+#[test]
+fn triggers_that_change_the_key_or_do_more_than_is_known() {
+    let trigger = |body| Trigger {
+        on_insert: true,
+        on_update: true,
+        on_delete: false,
+        body,
+    };
+    let plpgsql = |text: &str| TriggerBody::Statements(format!("BEGIN {text} END").into());
+    let cases = [
+        (plpgsql("NEW.v := 1; RETURN NEW;"), "book:id=1"),
+        (plpgsql("NEW.id := 7; RETURN NEW;"), "book:broad"),
+        (plpgsql("NEW := f(NEW); RETURN NEW;"), "book:id=1 database"),
+        (plpgsql("RETURN other;"), "book:id=1 database"),
+        (
+            plpgsql("SELECT 1, 7 INTO NEW; RETURN NEW;"),
+            "book:id=1 database",
+        ),
+        // A rewrite rule.
+        (TriggerBody::Unknown, "book:id=1 database"),
+    ];
+    for (body, expected) in cases {
+        let mut relations = catalog(Postgres);
+        relations[0].triggers = vec![trigger(body.clone())];
+        let sql = "INSERT INTO book (id) VALUES (1)";
+        let renewed = renews(Postgres, relations, sql, &[]);
+        assert_eq!(renewed, expected, "{body:?}");
+    }
+}
