@@ -6,7 +6,8 @@ use super::collector::Collector;
 use super::scan::Scanner;
 use super::statement::{Effect, Isolation, IsolationScope, Uncacheable, Wide};
 
-/// What the modes of a transaction say.
+/// What the modes of a transaction say; [`Isolation::ReadUncommitted`] also stands for a
+/// transaction that must never use the cache.
 pub(super) struct Modes {
     pub(super) isolation: Option<Isolation>,
 }
@@ -22,6 +23,8 @@ impl Collector<'_> {
                 }
                 self.replication(&scanner)
             }
+            // To MySQL it is the end of a block that began in what stands before.
+            "END" if self.dialect == Dialect::MySql => None,
             "COMMIT" | "END" => self.commit(scanner),
             "ROLLBACK" | "ABORT" => self.rollback(scanner),
             "SAVEPOINT" => {
@@ -65,9 +68,11 @@ impl Collector<'_> {
         while !scanner.is_end() {
             if scanner.eat_all("ISOLATION LEVEL") {
                 modes.isolation = Some(self.isolation(scanner)?);
+            } else if scanner.eat_all("WITH CONSISTENT SNAPSHOT") {
+                // The snapshot begins at once, before anybody has read the commit tag.
+                modes.isolation = Some(Isolation::ReadUncommitted);
             } else if !["READ ONLY", "READ WRITE", "NOT DEFERRABLE", "DEFERRABLE"]
                 .iter()
-                .chain(&["WITH CONSISTENT SNAPSHOT"])
                 .any(|words| scanner.eat_all(words))
             {
                 return None;
