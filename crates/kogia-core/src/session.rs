@@ -91,6 +91,8 @@ pub struct SessionState {
     autocommit: bool,
     isolation: Isolation,
     next_isolation: Option<Isolation>,
+    /// A statement has run since that was set, in autocommit: it may be used up.
+    next_isolation_used: bool,
     transaction: Option<Transaction>,
     settings: ScopedSettings,
     prefix: KeyPrefix,
@@ -197,6 +199,7 @@ impl SessionState {
             autocommit: config.autocommit,
             isolation: config.isolation,
             next_isolation: None,
+            next_isolation_used: false,
             transaction: None,
             settings: ScopedSettings::new(config.dialect == Dialect::Postgres),
             prefix: config.prefix,
@@ -303,6 +306,13 @@ impl SessionState {
                 lost.dirty.extend(&written);
                 self.transaction = Some(lost);
             }
+        }
+        let sets = |effect: &Effect| matches!(effect, Effect::SetIsolation { .. });
+        if self.transaction.is_none()
+            && (!statement.effects.iter().any(sets)
+                || statement.uncacheable == Some(Uncacheable::SeveralStatements))
+        {
+            self.next_isolation_used = true;
         }
         self.prefix = self.compute_prefix();
     }
@@ -681,10 +691,11 @@ impl SessionState {
     }
 
     /// The isolation of a transaction that names none. What `SET TRANSACTION` says may have been
-    /// for a statement in autocommit that ran meanwhile, so that both levels are possible: the one
+    /// for a statement in autocommit that ran meanwhile. Then both levels are possible, and the one
     /// that allows less counts.
     fn isolation_of_next(&self) -> Isolation {
         match self.next_isolation {
+            Some(level) if !self.next_isolation_used => level,
             Some(Isolation::ReadUncommitted) => Isolation::ReadUncommitted,
             Some(_) if self.isolation == Isolation::ReadUncommitted => self.isolation,
             Some(level) => level.max(self.isolation),
@@ -732,7 +743,10 @@ impl SessionState {
     fn set_isolation(&mut self, scope: IsolationScope, level: Isolation) {
         match scope {
             IsolationScope::Session => self.isolation = level,
-            IsolationScope::Next => self.next_isolation = Some(level),
+            IsolationScope::Next => {
+                self.next_isolation = Some(level);
+                self.next_isolation_used = false;
+            }
             IsolationScope::Current => {
                 let fresh = self.new_transaction(Some(level));
                 if let Some(transaction) = &mut self.transaction {
