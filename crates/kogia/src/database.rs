@@ -30,6 +30,8 @@ pub struct DatabaseConfig {
     /// Everything else that a fresh session has and that can change a result: user, role, search
     /// path, time zone…, as names and values.
     pub settings: Vec<(String, String)>,
+    /// The databases that are attached to a fresh connection beside this one (SQLite).
+    pub attached: Vec<DatabaseId>,
 }
 
 impl DatabaseConfig {
@@ -46,6 +48,7 @@ impl DatabaseConfig {
             isolation,
             autocommit: true,
             settings: Vec::new(),
+            attached: Vec::new(),
         }
     }
 }

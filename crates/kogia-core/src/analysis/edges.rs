@@ -23,6 +23,8 @@ impl Collector<'_> {
                 }
                 self.replication(&scanner)
             }
+            // To MySQL it is the end of a block that began in what stands before.
+            "END" if self.dialect == Dialect::MySql => None,
             "COMMIT" | "END" => self.commit(scanner),
             "ROLLBACK" | "ABORT" => self.rollback(scanner),
             "SAVEPOINT" => {

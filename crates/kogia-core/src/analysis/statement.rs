@@ -347,6 +347,14 @@ pub enum Effect {
         /// Whether it ends with the transaction (`SET LOCAL`).
         local: bool,
     },
+    /// A setting that is part of the key gets more behind its value, whatever that is:
+    /// `SET sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')`.
+    Extend {
+        /// Folded name.
+        name: Box<str>,
+        /// What is added, as written.
+        value: Box<str>,
+    },
     /// `RESET ALL`, `DISCARD ALL`, `RESET CONNECTION`: all settings are the session's defaults
     /// again, and, with `discard`, temporary tables and prepared statements are gone. Without
     /// `discard` the settings `role` and `session_authorization` stay as they are.

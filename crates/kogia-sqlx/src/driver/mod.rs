@@ -9,7 +9,7 @@ mod sqlite;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use kogia::core::{Dialect, Schema};
+use kogia::core::{DatabaseId, Dialect, Schema};
 use kogia::{Backend, DatabaseConfig};
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Describe, Either, Error, Execute, SqlStr};
@@ -65,6 +65,14 @@ pub trait Sealed: Database {
     #[allow(private_interfaces)]
     fn identify<'e>(connection: &'e mut Self::Connection)
     -> BoxFuture<'e, Result<Identity, Error>>;
+
+    /// The databases that are attached to a connection beside its own (SQLite).
+    #[doc(hidden)]
+    fn attached<'e>(
+        _connection: &'e mut Self::Connection,
+    ) -> BoxFuture<'e, Result<Vec<DatabaseId>, Error>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 
     /// The schema facts.
     #[doc(hidden)]
