@@ -259,6 +259,12 @@ impl Database {
         self.inner_cache().renew(&tags.into_iter().collect())
     }
 
+    /// Tells listeners that a result cannot be stored, and why: for a front end whose `encode` says
+    /// so.
+    pub fn not_stored(&self, sql: &str, reason: &str) {
+        self.inner_cache().events.not_stored(sql, reason);
+    }
+
     /// A resolver found out about a writer.
     pub fn resolved(&self, owner: OwnerId, tags: &TagSet, verdict: Verdict) {
         let cache = self.inner_cache();

@@ -8,6 +8,7 @@
 //! Only the same program reads what it has written ([`crate::shape`]), so there are no versions
 //! of a type to reconcile.
 
+mod canonical;
 mod de;
 mod ser;
 
@@ -39,13 +40,18 @@ impl Encoder {
         self.output.names()
     }
 
+    /// How many bytes the rows take.
+    pub(crate) fn len(&self) -> usize {
+        self.output.bytes().len()
+    }
+
     /// How many rows were added.
     pub(crate) fn rows(&self) -> u64 {
         self.rows
     }
 
     /// The bytes: the format, the number of rows, the rows.
-    pub(crate) fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(&self) -> Vec<u8> {
         let rows = self.output.bytes();
         let mut bytes = Vec::with_capacity(rows.len() + HEADER);
         bytes.push(FORMAT);
@@ -76,6 +82,21 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>, CodecE
     } else {
         Err(CodecError::damaged())
     }
+}
+
+/// Checks that what was written is read back as it was: written once more it is the same.
+///
+/// This is as much as can be known of a type without `PartialEq`. What two values write alike (two
+/// variants of an untagged enum with the same content, say) it cannot tell apart.
+pub(crate) fn check<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<(), CodecError> {
+    let rows: Vec<T> = decode(bytes)?;
+    let mut encoder = Encoder::default();
+    rows.iter().try_for_each(|row| encoder.push(row))?;
+    let again = encoder.finish();
+    if again == bytes || canonical::canonical(&again)? == canonical::canonical(bytes)? {
+        return Ok(());
+    }
+    Err(CodecError::new("written once more it is another value"))
 }
 
 impl CodecError {

@@ -9,6 +9,7 @@ mod sqlite;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use kogia::core::rows::ListBuilder;
 use kogia::core::{DatabaseId, Dialect, Schema};
 use kogia::{Backend, DatabaseConfig};
 use sqlx::error::BoxDynError;
@@ -46,6 +47,18 @@ pub trait Sealed: Database {
         connection: &'e mut Self::Connection,
         call: Call<Self>,
     ) -> BoxStream<'e, Result<Step<Self>, Error>>;
+
+    /// Adds the cell in a column of a row; see [`crate::CachedRow`].
+    #[doc(hidden)]
+    fn push_cell(
+        row: &Self::Row,
+        column: usize,
+        cells: &mut ListBuilder,
+    ) -> Result<(), BoxDynError>;
+
+    /// A type in the database's own numbering, or 0.
+    #[doc(hidden)]
+    fn type_id(type_info: &Self::TypeInfo) -> u32;
 
     #[doc(hidden)]
     fn prepare<'e>(

@@ -1,8 +1,10 @@
 //! SQLite: the database is a file, the writer a thread of this process.
 
 use futures::future::BoxFuture;
+use kogia::core::rows::ListBuilder;
 use kogia::core::{DatabaseId, Dialect, Isolation, Schema};
 use kogia::{Backend, DatabaseConfig};
+use sqlx::error::BoxDynError;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 use sqlx::{Error, Row};
 
@@ -18,6 +20,18 @@ impl Sealed for Sqlite {
     #[allow(private_interfaces)]
     fn bound(arguments: &mut SqliteArguments) -> Option<Bound> {
         arguments::sqlite(arguments)
+    }
+
+    fn push_cell(
+        row: &sqlx::sqlite::SqliteRow,
+        column: usize,
+        cells: &mut ListBuilder,
+    ) -> Result<(), BoxDynError> {
+        crate::row::sqlite(row.try_get_raw(column)?, cells)
+    }
+
+    fn type_id(_type_info: &sqlx::sqlite::SqliteTypeInfo) -> u32 {
+        0
     }
 
     #[allow(private_interfaces)]
