@@ -137,6 +137,23 @@ async fn a_file_that_the_pool_attaches_to_every_connection_is_known() {
     let db = CachedPool::new(plain, second.database().cache())
         .await
         .unwrap();
+    sqlx::raw_sql("CREATE TABLE only (id INTEGER PRIMARY KEY)")
+        .execute(&second)
+        .await
+        .unwrap();
+    for count in 0..3_i64 {
+        for read in [
+            "SELECT count(*) FROM only",
+            "SELECT count(*) FROM other.only",
+        ] {
+            let read = sqlx::query_scalar::<_, i64>(read).cached(&db);
+            assert_eq!(read.fetch_one().await.unwrap(), count);
+        }
+        sqlx::raw_sql("INSERT INTO only DEFAULT VALUES")
+            .execute(&second)
+            .await
+            .unwrap();
+    }
     sqlx::query("UPDATE other.book SET title = 'new'")
         .execute(&db)
         .await

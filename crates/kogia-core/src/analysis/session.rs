@@ -189,8 +189,16 @@ impl Collector<'_> {
         }
         if scanner.eat("STATEMENT") {
             // The settings hold for the one statement (MariaDB).
-            scanner.until(|ahead| ahead.at("FOR"));
-            if !scanner.eat("FOR") {
+            let settings = scanner.until(|ahead| ahead.at("FOR"));
+            let rereads = |token: &Token| match token {
+                Token::Word(word) => {
+                    let name = self.catalog.fold(&word.value);
+                    matches!(name.as_str(), "autocommit" | "completion_type")
+                        || GRAMMAR.contains(&name.as_str())
+                }
+                _ => false,
+            };
+            if !scanner.eat("FOR") || settings.iter().any(rereads) {
                 return None;
             }
             self.refuse(Uncacheable::NotARead);
@@ -442,12 +450,6 @@ impl Collector<'_> {
 
     /// Whether the server reads SQL text in another way from now on: quotes, escapes.
     fn changes_grammar(&self, name: &str, value: &Given) -> bool {
-        const GRAMMAR: [&str; 4] = [
-            "backslash_quote",
-            "character_set_client",
-            "sql_mode",
-            "standard_conforming_strings",
-        ];
         GRAMMAR.contains(&name)
             && match value {
                 Given::Literal(text) => setting_to(self.dialect, name, text) == Setting::Unknown,
@@ -590,6 +592,14 @@ impl Scanner<'_> {
         ahead.eat_all("SESSION AUTHORIZATION")
     }
 }
+
+/// Settings that say how the server reads a text.
+const GRAMMAR: [&str; 4] = [
+    "backslash_quote",
+    "character_set_client",
+    "sql_mode",
+    "standard_conforming_strings",
+];
 
 fn given(tokens: &[Token]) -> Given {
     let value: Vec<&Token> = tokens

@@ -167,6 +167,26 @@ fn the_time_zone_of_postgres_is_part_of_the_key() {
 }
 
 #[test]
+fn settings_of_one_statement() {
+    let unknown = "MayCommit taint[unknown statement] Everything";
+    assert_shown(
+        MySql,
+        &[
+            ("SET STATEMENT max_statement_time = 1 FOR SELECT 1", ""),
+            (
+                "SET STATEMENT max_statement_time = 1 FOR COMMIT",
+                "Commit { chain: false }",
+            ),
+            (
+                "SET STATEMENT sql_mode = 'NO_BACKSLASH_ESCAPES' FOR UPDATE book SET v = 1",
+                unknown,
+            ),
+            ("SET STATEMENT completion_type = CHAIN FOR COMMIT", unknown),
+        ],
+    );
+}
+
+#[test]
 fn levels_of_isolation() {
     let set = |scope, level| format!("{:?}", Effect::SetIsolation { scope, level });
     let session = |level| set(IsolationScope::Session, level);
