@@ -23,6 +23,8 @@ async fn pool(_name: &str) -> SqlitePool {
 }
 
 suite!(Sqlite, "sqlite", pool);
+rows_suite!(Sqlite, "sqlite");
+faults_suite!(Sqlite, "sqlite");
 
 #[tokio::test]
 async fn a_pool_of_one_connection_does_not_wait_for_itself() {
