@@ -71,7 +71,8 @@ async fn cells_are_what_the_database_has() {
             },
             Cell::DateTime(11_017 * day),
             Cell::Enum("y"),
-            Cell::Set("x,y"),
+            // The protocol says SET in a flag that sqlx keeps to itself.
+            Cell::Text("x,y"),
             Cell::Text("ab"),
             Cell::Bytes(&[255]),
             Cell::I64(-1),

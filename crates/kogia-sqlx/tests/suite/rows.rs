@@ -31,6 +31,7 @@ pub(crate) fn things(dialect: &str) -> &'static str {
     }
 }
 
+/// The suite of rows for one database.
 #[macro_export]
 macro_rules! rows_suite {
     ($database:ty, $dialect:literal) => {
