@@ -734,7 +734,9 @@ impl<'t> Lexer<'t> {
     fn ends_operand(&self) -> bool {
         match self.tokens.last() {
             Some(Token::Word(word)) => {
-                word.quote_style.is_some() || !BEFORE_OPERAND.contains(&word.keyword)
+                let operator = BEFORE_OPERAND.contains(&word.keyword)
+                    || (word.keyword == Keyword::BINARY && self.dialect == Dialect::MySql);
+                word.quote_style.is_some() || !operator
             }
             Some(
                 Token::Number(..)

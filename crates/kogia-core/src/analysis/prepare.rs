@@ -185,9 +185,9 @@ fn defines_routine(tokens: &[Token]) -> bool {
 /// The parser's limit of recursion: its default of 50 is too low for generated queries.
 const RECURSION: usize = 200;
 
-/// The stack that a function takes for one level of an expression. The greatest are the parser's
-/// `clone`, and those of programs that are not optimised.
-const FRAME: usize = if cfg!(debug_assertions) { 4 << 10 } else { 512 };
+/// The stack that a function takes for one level of an expression. The greatest is the parser's
+/// `clone`.
+const FRAME: usize = 4 << 10;
 
 /// The most operators of which the parser copies the left side.
 const COPIES: usize = 200;

@@ -768,6 +768,13 @@ fn placeholders_are_numbered_as_the_driver_binds_them() {
         ],
     );
     assert_reads(
+        &[MySql],
+        &[(
+            "SELECT * FROM book WHERE a LIKE BINARY %s AND id = %s",
+            "book=$2:any",
+        )],
+    );
+    assert_reads(
         &[Postgres],
         &[
             ("SELECT * FROM book WHERE id=$1", "book=$1:any"),
