@@ -82,3 +82,22 @@ async fn cells_are_what_the_database_has() {
         assert_eq!(cells, expected);
     }
 }
+
+/// sqlx takes the answer to a statement that was given up for that to the next one.
+#[tokio::test]
+async fn nothing_is_stored_from_a_connection_on_which_a_query_was_given_up() {
+    let (cache, db) = open("desynchronized").await;
+    insert(&db, 1, "a").await;
+    let mut connection = db.acquire().await.unwrap();
+    let given_up = sqlx::query_as::<MySql, Book>("SELECT * FROM book WHERE id = 1");
+    let mut given_up = Box::pin(given_up.cached(&mut connection).fetch_all());
+    assert!(!poll_once(given_up.as_mut()).await);
+    drop(given_up);
+    let next = sqlx::query_as::<MySql, Book>("SELECT * FROM book WHERE id = 2");
+    // Whatever sqlx makes of it.
+    let _ = next.cached(&mut connection).fetch_all().await;
+    assert_eq!(cache.stats().fills, 0);
+    drop(connection);
+    assert_eq!(one(&db, 2).await, None);
+    assert_eq!(one(&db, 1).await, Some(book(1, "a")));
+}
