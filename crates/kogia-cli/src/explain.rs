@@ -219,7 +219,7 @@ impl Explainer {
             let scope = match &write.scope {
                 WriteScope::Broad => ", any rows".to_owned(),
                 WriteScope::Inserts => ", new rows with generated keys".to_owned(),
-                WriteScope::Keys { column, values } => {
+                WriteScope::Keys { column, values } | WriteScope::Given { column, values, .. } => {
                     let values: Vec<String> = values.iter().map(|value| value.display()).collect();
                     format!(", only where {} is {}", column.name, values.join(" or "))
                 }

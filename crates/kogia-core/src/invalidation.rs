@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::analysis::{Statement, WriteScope};
+use crate::analysis::{Operand, Statement, WriteScope};
 use crate::canonical::canonical;
 use crate::generation::OwnerId;
 use crate::lookup::DatabaseTags;
+use crate::schema::{KeyColumn, KeyKind};
 use crate::tag::Tag;
-use crate::value::Parameter;
+use crate::value::{Parameter, Value};
 
 /// A set of tags, sorted and without duplicates.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -73,17 +74,40 @@ pub fn written_tags(
             WriteScope::Broad => tags.push(write.tags.broad),
             WriteScope::Inserts => tags.push(write.tags.inserts),
             WriteScope::Keys { column, values } => {
-                let key = |operand: &crate::Operand| {
+                let key = |operand: &Operand| {
                     let value = operand.value(parameters)?;
                     Some(write.tags.key(&canonical(column, &value)?))
                 };
-                match values
-                    .iter()
-                    .map(key)
-                    .collect::<Option<SmallVec<[Tag; 4]>>>()
-                {
+                let keys: Option<SmallVec<[Tag; 4]>> = values.iter().map(key).collect();
+                match keys {
                     Some(keys) => tags.extend(keys),
                     None => tags.push(write.tags.broad),
+                }
+            }
+            WriteScope::Given {
+                column,
+                values,
+                overwrites,
+            } => {
+                let generated = if *overwrites {
+                    write.tags.broad
+                } else {
+                    write.tags.inserts
+                };
+                for operand in values {
+                    let value = operand.value(parameters);
+                    if value.is_some_and(|value| may_generate(column, &value)) {
+                        tags.push(generated);
+                    }
+                    match value {
+                        // No key that a pinned read could name.
+                        Some(Value::Null) => {}
+                        Some(value) => match canonical(column, &value) {
+                            Some(bytes) => tags.push(write.tags.key(&bytes)),
+                            None => tags.push(write.tags.broad),
+                        },
+                        None => tags.push(write.tags.broad),
+                    }
                 }
             }
         }
@@ -98,6 +122,16 @@ pub fn written_tags(
         tags.push(database.commit);
     }
     tags.into_iter().collect()
+}
+
+/// Whether a database that is given this value for a key may choose another one: for `NULL`, which
+/// is 0 where MySQL is not strict, and on MySQL for 0 (`AUTO_INCREMENT`).
+fn may_generate(column: &KeyColumn, value: &Value<'_>) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Int(0) => matches!(column.kind, KeyKind::BoundedInteger { .. }),
+        _ => false,
+    }
 }
 
 /// The marks of one transaction that is about to commit.

@@ -128,16 +128,32 @@ pub struct KeyColumn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyKind {
-    /// Any integer type; `INTEGER PRIMARY KEY` of SQLite.
+    /// An integer type of PostgreSQL, which refuses what does not fit it, or of SQLite.
     Integer,
+    /// An integer type of MySQL. Outside of its strict modes, and under `IGNORE`, what is out of
+    /// the range is stored as the nearest value, so it has no canonical form.
+    BoundedInteger {
+        /// The lowest value.
+        min: i64,
+        /// The highest value.
+        max: u64,
+    },
     /// PostgreSQL and MariaDB `uuid`.
     Uuid,
-    /// `bytea`, `varbinary`, `blob`.
+    /// `bytea`, `blob`.
     Bytes,
+    /// `varbinary(n)` of MySQL: what is longer may be cut.
+    BoundedBytes(u32),
+    /// `binary(n)` of MySQL: what is longer may be cut, what is shorter is padded.
+    FixedBytes(u32),
     /// Text whose collation is deterministic and binary.
     Text,
-    /// The same, but trailing spaces do not count (`PAD SPACE` collations of MySQL).
+    /// The same, but trailing spaces do not count, because those that do not fit are cut:
+    /// `varchar(n)` of PostgreSQL.
     PaddedText,
+    /// `char(n)` and `varchar(n)` of MySQL. Trailing spaces do not count; what is longer may be
+    /// cut, and what the column's character set lacks be replaced, so it has no canonical form.
+    BoundedText(u32),
 }
 
 /// A foreign key that acts when the referenced row goes or changes.

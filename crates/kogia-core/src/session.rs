@@ -458,6 +458,13 @@ impl SessionState {
                     self.begin(*isolation);
                 }
             }
+            Effect::LoseSnapshot => {
+                if let Some(transaction) = &mut self.transaction
+                    && transaction.snapshot != Snapshot::PerStatement
+                {
+                    transaction.snapshot = Snapshot::Lost;
+                }
+            }
             Effect::Commit { chain } => self.end(true, *chain),
             Effect::Rollback { chain } => self.end(false, *chain),
             Effect::PrepareTransaction => self.end(true, false),

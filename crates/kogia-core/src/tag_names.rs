@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::analysis::{Literal, Operand, Statement, WriteScope};
+use crate::analysis::{Literal, Operand, Statement};
 use crate::canonical::canonical;
 use crate::lookup::DatabaseTags;
 use crate::schema::KeyColumn;
@@ -43,7 +43,7 @@ impl TagNames {
         }
         for write in &statement.writes {
             names.add_table(&write.table, &write.tags);
-            if let WriteScope::Keys { column, values } = &write.scope {
+            if let Some((column, values)) = write.scope.keys() {
                 names.add_keys(&write.table, &write.tags, column, values, parameters);
             }
         }

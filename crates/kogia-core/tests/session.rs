@@ -270,6 +270,23 @@ fn only_a_query_of_tables_begins_the_snapshot() {
 }
 
 #[test]
+fn a_consistent_snapshot_begins_before_anybody_could_look_at_the_cache() {
+    let mut session = Harness::new(Dialect::MySql);
+    session.begin();
+    assert!(session.state.wants_commit_generation());
+    session.effect(Effect::LoseSnapshot);
+    assert!(!session.state.wants_commit_generation());
+    let moved = Access::Bypass(SessionBypass::SnapshotMoved);
+    assert_eq!(session.access("a"), moved);
+    session.effect(COMMIT);
+    assert_eq!(session.access("a"), Access::Shared);
+    let mut session = Harness::with(Dialect::MySql, Isolation::ReadCommitted, true);
+    session.begin();
+    session.effect(Effect::LoseSnapshot);
+    assert_eq!(session.access("a"), Access::Shared);
+}
+
+#[test]
 fn a_snapshot_that_began_under_a_mark_leaves_the_cache_alone() {
     for before in [
         Some(generation(7).marked()),

@@ -296,7 +296,7 @@ impl Collector<'_> {
         inner.one(tokens);
         // Its parameters are not those of the text that runs it.
         for write in &mut inner.writes {
-            if let WriteScope::Keys { values, .. } = &write.scope
+            if let Some((_, values)) = write.scope.keys()
                 && values
                     .iter()
                     .any(|value| matches!(value, Operand::Parameter(_)))

@@ -9,6 +9,8 @@ use super::statement::{Effect, Isolation, IsolationScope, Uncacheable, Wide};
 /// What the modes of a transaction say.
 pub(super) struct Modes {
     pub(super) isolation: Option<Isolation>,
+    /// Whether the transaction's snapshot begins with it.
+    snapshot: bool,
 }
 
 impl Collector<'_> {
@@ -55,19 +57,30 @@ impl Collector<'_> {
                 scanner.eat_any(&["WORK", "TRANSACTION"]);
             }
         }
-        let isolation = self.modes(&mut scanner)?.isolation;
-        self.edge(scanner, Effect::Begin { isolation })
+        let Modes {
+            isolation,
+            snapshot,
+        } = self.modes(&mut scanner)?;
+        self.edge(scanner, Effect::Begin { isolation })?;
+        if snapshot {
+            self.effects.push(Effect::LoseSnapshot);
+        }
+        Some(())
     }
 
     /// The modes that stand after `START TRANSACTION` or `SET TRANSACTION`.
     pub(super) fn modes(&self, scanner: &mut Scanner<'_>) -> Option<Modes> {
-        let mut modes = Modes { isolation: None };
+        let mut modes = Modes {
+            isolation: None,
+            snapshot: false,
+        };
         while !scanner.is_end() {
             if scanner.eat_all("ISOLATION LEVEL") {
                 modes.isolation = Some(self.isolation(scanner)?);
+            } else if scanner.eat_all("WITH CONSISTENT SNAPSHOT") {
+                modes.snapshot = true;
             } else if !["READ ONLY", "READ WRITE", "NOT DEFERRABLE", "DEFERRABLE"]
                 .iter()
-                .chain(&["WITH CONSISTENT SNAPSHOT"])
                 .any(|words| scanner.eat_all(words))
             {
                 return None;

@@ -7,7 +7,7 @@ use crate::schema::{
 
 /// The number of the rules of the analysis. It changes whenever a statement may be described
 /// differently than before, so that two versions of the program share no entries.
-const RULES: u32 = 1;
+const RULES: u32 = 2;
 
 /// The digest of these facts, under the present rules.
 pub(super) fn fingerprint(schema: &Schema) -> [u8; 32] {
@@ -72,13 +72,19 @@ fn relation(relation: &Relation) -> [u8; 32] {
     facts.flag(key.is_some());
     if let Some(KeyColumn { name, kind }) = key.as_deref() {
         facts.text(name);
-        facts.number(match kind {
-            KeyKind::Integer => 0,
-            KeyKind::Uuid => 1,
-            KeyKind::Bytes => 2,
-            KeyKind::Text => 3,
-            KeyKind::PaddedText => 4,
-        });
+        let (number, bounds) = match *kind {
+            KeyKind::Integer => (0, [0, 0]),
+            KeyKind::Uuid => (1, [0, 0]),
+            KeyKind::Bytes => (2, [0, 0]),
+            KeyKind::Text => (3, [0, 0]),
+            KeyKind::PaddedText => (4, [0, 0]),
+            KeyKind::BoundedInteger { min, max } => (5, [min.cast_unsigned(), max]),
+            KeyKind::BoundedBytes(length) => (6, [length.into(), 0]),
+            KeyKind::FixedBytes(length) => (7, [length.into(), 0]),
+            KeyKind::BoundedText(length) => (8, [length.into(), 0]),
+        };
+        facts.number(number);
+        bounds.iter().for_each(|bound| facts.number(*bound));
     }
     for flag in [other_unique, generated_key, row_security] {
         facts.flag(*flag);

@@ -96,6 +96,7 @@ impl Collector<'_> {
                 if !pure {
                     self.refuse(Uncacheable::Volatile(shown()));
                 }
+                self.sequence(folded);
             }
             FunctionKind::SqliteTime => {
                 if asks_the_clock(self.dialect, folded, arguments) {
@@ -113,6 +114,14 @@ impl Collector<'_> {
             FunctionKind::External => self.refuse(Uncacheable::External(shown())),
             FunctionKind::Locks => self.refuse(Uncacheable::Locks),
             FunctionKind::System => self.refuse(Uncacheable::SystemTable(shown())),
+        }
+    }
+
+    /// A catalog lists no sequences, so that queries of them are not cached. Without one they are
+    /// taken for tables.
+    fn sequence(&mut self, function: &str) {
+        if matches!(function, "nextval" | "setval") && !self.catalog.is_loaded() {
+            self.wide = self.wide.join(Wide::Database);
         }
     }
 
@@ -142,6 +151,7 @@ impl Collector<'_> {
             }
             // Sequences in the Oracle mode of MariaDB.
             Dialect::MySql if matches!(&*folded, "nextval" | "currval") => {
+                self.sequence(&folded);
                 self.refuse(Uncacheable::Volatile(folded.into()));
             }
             Dialect::MySql | Dialect::Sqlite => {}

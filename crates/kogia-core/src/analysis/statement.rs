@@ -150,7 +150,7 @@ pub struct Write {
 }
 
 /// How much of a table a write touches.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum WriteScope {
     /// Rows whose keys are not known: `T:broad`.
     Broad,
@@ -163,6 +163,29 @@ pub enum WriteScope {
         /// The values; at most [`Pin::MAX`].
         values: Vec<Operand>,
     },
+    /// Rows that get these keys: `T:pk=v…`. A value may also make the database generate the key
+    /// (`NULL`, and 0 on MySQL), which only the call shows: `T:ins`, then.
+    Given {
+        /// The primary-key column.
+        column: Arc<KeyColumn>,
+        /// The values; at most [`Pin::MAX`].
+        values: Vec<Operand>,
+        /// Whether a row in the way is replaced or updated. It may have the key that is generated,
+        /// so that a generated key is `T:broad`.
+        overwrites: bool,
+    },
+}
+
+impl WriteScope {
+    /// The key column and the values that are named, if any are.
+    pub fn keys(&self) -> Option<(&Arc<KeyColumn>, &[Operand])> {
+        match self {
+            WriteScope::Broad | WriteScope::Inserts => None,
+            WriteScope::Keys { column, values } | WriteScope::Given { column, values, .. } => {
+                Some((column, values))
+            }
+        }
+    }
 }
 
 /// Why the result of a statement must not be kept.
@@ -280,6 +303,9 @@ pub enum Effect {
         /// The isolation level that the statement names.
         isolation: Option<Isolation>,
     },
+    /// The snapshot of the transaction that was just begun has begun, too, unseen by anybody who
+    /// could have looked at the cache before: `WITH CONSISTENT SNAPSHOT`.
+    LoseSnapshot,
     /// `COMMIT`, `END`; with `chain` a new transaction of the same kind begins at once.
     Commit {
         /// `AND CHAIN`.

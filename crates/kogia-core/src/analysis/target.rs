@@ -153,21 +153,12 @@ impl<'a> Collector<'a> {
             .writes
             .iter()
             .filter(same)
-            .any(|write| match (&write.scope, &scope) {
-                // It renews a tag that every pinned read depends on.
-                (WriteScope::Broad, _) | (WriteScope::Inserts, WriteScope::Inserts) => true,
-                (WriteScope::Keys { values: known, .. }, WriteScope::Keys { values, .. }) => {
-                    known == values
-                }
-                _ => false,
-            })
+            // A broad write renews a tag that every pinned read depends on.
+            .any(|write| write.scope == WriteScope::Broad || write.scope == scope)
         {
             return;
         }
-        let count = |scope: &WriteScope| match scope {
-            WriteScope::Keys { values, .. } => values.len(),
-            WriteScope::Inserts | WriteScope::Broad => 0,
-        };
+        let count = |scope: &WriteScope| scope.keys().map_or(0, |(_, values)| values.len());
         let known: usize = self
             .writes
             .iter()

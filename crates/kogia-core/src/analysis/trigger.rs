@@ -29,6 +29,8 @@ impl Collector<'_> {
             return;
         };
         let mut inner = Collector::new(self.database, self.catalog);
+        // What looks like the key may be a variable of that name.
+        inner.unpinned = true;
         // One list of open changes for all levels, so that circles of triggers end.
         std::mem::swap(&mut inner.reach, &mut self.reach);
         let mut body = Body {

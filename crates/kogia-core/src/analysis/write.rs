@@ -17,9 +17,6 @@ use super::pin;
 use super::statement::{Operand, Pin, Uncacheable, Wide, WriteScope};
 use super::target::{Change, Target};
 
-#[cfg(test)]
-mod tests;
-
 impl<'a> Collector<'a> {
     /// A parsed statement. Only queries and statements that write rows are parsed; all others are
     /// recognised by their tokens (`command.rs`) before the parser is asked.
@@ -96,21 +93,20 @@ impl<'a> Collector<'a> {
         if !self.touches_only_given(insert, key, facts.other_unique) {
             return broad();
         }
-        if given.generated && (insert.on_conflict_updates() || insert.replaces()) {
+        let overwrites = insert.on_conflict_updates() || insert.replaces();
+        if given.generated && overwrites {
             // A generated key may meet a row that was inserted with that key by hand.
             return broad();
         }
         let mut scopes = Vec::new();
-        // MySQL generates a key where 0 is given, and unless it is strict makes other values fit
-        // the column; the row then is new under a key that the statement does not name.
-        let adjusts = self.dialect == Dialect::MySql && !given.values.is_empty();
-        if given.generated || adjusts {
+        if given.generated {
             scopes.push(WriteScope::Inserts);
         }
         if !given.values.is_empty() {
-            scopes.push(WriteScope::Keys {
+            scopes.push(WriteScope::Given {
                 column: key.clone(),
                 values: given.values,
+                overwrites,
             });
         }
         scopes
@@ -141,8 +137,7 @@ impl<'a> Collector<'a> {
                 }
             },
             Some(OnInsert::DuplicateKeyUpdate(assignments)) => {
-                // With IGNORE a value that does not fit is made to fit, and another row updated.
-                !other_unique && !insert.ignore && !self.assigns_key(assignments, key)
+                !other_unique && !self.assigns_key(assignments, key)
             }
             Some(_) => false,
         }
@@ -173,7 +168,9 @@ impl<'a> Collector<'a> {
         let mut given = GivenKeys::default();
         let is_key = |name: &ObjectName| self.last_part(name).is_some_and(|it| it == *key.name);
         let columns = insert.columns.iter().chain(assigned(&insert.assignments));
-        if columns.clone().any(|name| self.may_alias_key(name, key)) {
+        // Of two values for one column SQLite takes now the first, now the last.
+        let twice = columns.clone().filter(|name| is_key(name)).count() > 1;
+        if twice || columns.clone().any(|name| self.may_alias_key(name, key)) {
             given.unknown = true;
             return given;
         }
@@ -263,7 +260,7 @@ impl<'a> Collector<'a> {
         if replaces_others {
             return broad();
         }
-        let Some((key, mut values)) = self.pinned(
+        let Some((key, values)) = self.pinned(
             target,
             table_name(&update.table),
             alias,
@@ -276,14 +273,11 @@ impl<'a> Collector<'a> {
             let Some(new) = self.new_key(&update.assignments, &key) else {
                 return broad();
             };
-            values.push(new);
-            if self.dialect == Dialect::MySql {
-                // See `inserted`: the new value may be made to fit.
-                scopes.push(WriteScope::Inserts);
-            }
-        }
-        if values.len() > Pin::MAX {
-            return broad();
+            scopes.push(WriteScope::Given {
+                column: key.clone(),
+                values: vec![new],
+                overwrites: update.or == Some(SqliteOnConflict::Replace),
+            });
         }
         scopes.push(WriteScope::Keys {
             column: key,

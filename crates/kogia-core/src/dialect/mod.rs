@@ -200,7 +200,7 @@ pub(crate) fn implicitly_commits(words: &[&str]) -> bool {
 /// How the values of a key column compare, by the type as the catalog names it, its collation and
 /// whether that collation is deterministic; `None` if they have no canonical form.
 ///
-/// PostgreSQL: the type as `format_type` gives it. MySQL: `COLUMN_TYPE` or `DATA_TYPE`. SQLite:
+/// PostgreSQL: the type as `format_type` gives it. MySQL: `COLUMN_TYPE`, with its length. SQLite:
 /// the declared type. The collation is `None` for the default of PostgreSQL and SQLite and for
 /// types that have none.
 pub fn key_kind(
@@ -620,7 +620,10 @@ mod tests {
     #[test]
     fn key_kinds() {
         use Dialect::{MySql, Postgres, Sqlite};
-        use KeyKind::{Bytes, Integer, PaddedText, Text, Uuid};
+        use KeyKind::{
+            BoundedBytes, BoundedText, Bytes, FixedBytes, Integer, PaddedText, Text, Uuid,
+        };
+        let bounded = |min, max| Some(KeyKind::BoundedInteger { min, max });
         let cases = [
             (Postgres, "bigint", None, Some(Integer)),
             (Postgres, "int4", None, Some(Integer)),
@@ -639,19 +642,41 @@ mod tests {
             (Postgres, "numeric", None, None),
             (Postgres, "name", None, None),
             (Postgres, "oid", None, None),
-            (MySql, "bigint(20) unsigned", None, Some(Integer)),
-            (MySql, "int", None, Some(Integer)),
+            (MySql, "bigint(20) unsigned", None, bounded(0, u64::MAX)),
+            (
+                MySql,
+                "bigint",
+                None,
+                bounded(i64::MIN, i64::MAX.unsigned_abs()),
+            ),
+            (MySql, "int", None, bounded(-2_147_483_648, 2_147_483_647)),
+            (
+                MySql,
+                "int(10) unsigned zerofill",
+                None,
+                bounded(0, 4_294_967_295),
+            ),
+            (MySql, "mediumint(9)", None, bounded(-8_388_608, 8_388_607)),
+            (MySql, "smallint unsigned", None, bounded(0, 65_535)),
+            (MySql, "tinyint(4)", None, bounded(-128, 127)),
             (MySql, "uuid", None, Some(Uuid)),
-            (MySql, "varbinary(16)", None, Some(Bytes)),
-            (MySql, "binary(16)", None, None),
-            (MySql, "varchar(20)", Some("utf8mb4_bin"), Some(PaddedText)),
+            (MySql, "varbinary(16)", None, Some(BoundedBytes(16))),
+            (MySql, "varbinary", None, None),
+            (MySql, "binary(16)", None, Some(FixedBytes(16))),
+            (
+                MySql,
+                "varchar(20)",
+                Some("utf8mb4_bin"),
+                Some(BoundedText(20)),
+            ),
+            (MySql, "varchar(20)", Some("swe7_bin"), None),
             (
                 MySql,
                 "varchar(20)",
                 Some("utf8mb4_0900_bin"),
-                Some(PaddedText),
+                Some(BoundedText(20)),
             ),
-            (MySql, "char(32)", Some("ascii_bin"), Some(PaddedText)),
+            (MySql, "char(32)", Some("ascii_bin"), Some(BoundedText(32))),
             (MySql, "varchar(20)", Some("utf8mb4_general_ci"), None),
             (MySql, "varchar(20)", Some("utf8mb4_0900_as_cs"), None),
             (MySql, "varchar(20)", None, None),

@@ -122,23 +122,43 @@ pub(super) fn key_kind(type_name: &str, collation: Option<&str>) -> Option<KeyKi
         .split(|c: char| !c.is_ascii_alphanumeric())
         .next()
         .unwrap_or_default();
+    let integer = |bits: u32| {
+        let unsigned = ["unsigned", "zerofill"]
+            .iter()
+            .any(|word| type_name.contains(word));
+        Some(KeyKind::BoundedInteger {
+            min: if unsigned { 0 } else { i64::MIN >> (64 - bits) },
+            max: u64::MAX >> (64 - bits + u32::from(!unsigned)),
+        })
+    };
+    let length = || -> Option<u32> {
+        let (_, length) = type_name.split_once('(')?;
+        length.split_once(')')?.0.trim().parse().ok()
+    };
     match base {
-        "bigint" | "int" | "integer" | "mediumint" | "smallint" | "tinyint" => {
-            Some(KeyKind::Integer)
-        }
-        "serial" | "int1" | "int2" | "int3" | "int4" | "int8" | "middleint" => {
-            Some(KeyKind::Integer)
-        }
+        "tinyint" => integer(8),
+        "smallint" => integer(16),
+        "mediumint" => integer(24),
+        "int" | "integer" => integer(32),
+        "bigint" => integer(64),
         "uuid" => Some(KeyKind::Uuid),
-        // `binary(n)` pads with zero bytes what is written and not what is compared.
-        "varbinary" => Some(KeyKind::Bytes),
+        "binary" => length().map(KeyKind::FixedBytes),
+        "varbinary" => length().map(KeyKind::BoundedBytes),
         // Texts longer than a row are keys by a prefix only, so that their values do not name rows.
         // Collations without padding are no exception: `varchar(3)` stores `'abc '` as `'abc'`.
-        "char" | "varchar" if collation.is_some_and(|name| name.ends_with("_bin")) => {
-            Some(KeyKind::PaddedText)
+        "char" | "varchar" if collation.is_some_and(is_plain_collation) => {
+            length().map(KeyKind::BoundedText)
         }
         _ => None,
     }
+}
+
+/// Whether texts compare letter by letter, and every letter of ASCII has a place of its own.
+fn is_plain_collation(name: &str) -> bool {
+    name.ends_with("_bin")
+        && ["utf8", "ascii", "latin1"]
+            .iter()
+            .any(|set| name.starts_with(set))
 }
 
 /// Character sets that clients use and `is_safe_charset` accepts; MySQL refuses the wide ones.

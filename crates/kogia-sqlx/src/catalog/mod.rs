@@ -28,10 +28,13 @@ fn folded(name: &str) -> Box<str> {
     name.to_lowercase().into()
 }
 
-fn key(name: &str, kind: KeyKind) -> Arc<KeyColumn> {
-    Arc::new(KeyColumn {
-        name: folded(name),
-        kind,
+/// A key column, unless folding its name could make it that of another column.
+fn key(name: &str, kind: KeyKind) -> Option<Arc<KeyColumn>> {
+    name.is_ascii().then(|| {
+        Arc::new(KeyColumn {
+            name: folded(name),
+            kind,
+        })
     })
 }
 

@@ -45,8 +45,18 @@ pub(crate) async fn load(connection: &mut MySqlConnection) -> Result<Schema, Err
         };
         tables.insert(name.clone(), relation);
     }
-    for row in rows(connection, UNIQUE, 7).await? {
-        let [table, index, columns, name, of, collation, extra] = row.as_slice() else {
+    for row in rows(connection, UNIQUE, 8).await? {
+        let [
+            table,
+            index,
+            columns,
+            name,
+            of,
+            collation,
+            extra,
+            expression,
+        ] = row.as_slice()
+        else {
             continue;
         };
         let Some(relation) = tables.get_mut(table) else {
@@ -54,10 +64,10 @@ pub(crate) async fn load(connection: &mut MySqlConnection) -> Result<Schema, Err
         };
         if index != "PRIMARY" {
             relation.other_unique = true;
-        } else if columns == "1" {
+        } else if columns == "1" && expression.is_empty() {
             let collation = Some(&**collation).filter(|name| !name.is_empty());
             relation.key =
-                key_kind(Dialect::MySql, of, collation, true).map(|kind| key(name, kind));
+                key_kind(Dialect::MySql, of, collation, true).and_then(|kind| key(name, kind));
             relation.generated_key = extra.contains("auto_increment");
         }
     }
@@ -191,13 +201,15 @@ SELECT t.table_name, t.table_type, t.engine, v.view_definition
  ORDER BY t.table_name
 ";
 
-/// Unique indexes with their first column. A key on a prefix of a column names no row.
+/// Unique indexes with their first column. A key on a prefix of a column names no row, and one that
+/// is generated from other columns changes without being assigned.
 const UNIQUE: &str = r"
 SELECT s.table_name, s.index_name, CAST(MAX(s.seq_in_index) + COALESCE(MAX(s.sub_part), 0) AS CHAR),
        MAX(CASE WHEN s.seq_in_index = 1 THEN c.column_name END),
        MAX(CASE WHEN s.seq_in_index = 1 THEN c.column_type END),
        MAX(CASE WHEN s.seq_in_index = 1 THEN c.collation_name END),
-       MAX(CASE WHEN s.seq_in_index = 1 THEN c.extra END)
+       MAX(CASE WHEN s.seq_in_index = 1 THEN c.extra END),
+       MAX(CASE WHEN s.seq_in_index = 1 THEN c.generation_expression END)
   FROM information_schema.statistics AS s
   LEFT JOIN information_schema.columns AS c
     ON c.table_schema = s.table_schema AND c.table_name = s.table_name AND c.column_name = s.column_name
@@ -278,6 +290,8 @@ mod tests {
              CREATE TABLE bin_key (k varchar(20) COLLATE utf8mb4_bin PRIMARY KEY);
              CREATE TABLE loose_key (k varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY);
              CREATE TABLE bytes_key (k varbinary(16) PRIMARY KEY);
+             CREATE TABLE uuid_key (k binary(16) PRIMARY KEY DEFAULT (unhex(replace(uuid(), '-', ''))));
+             CREATE TABLE twice_key (v int, k int AS (v * 2) STORED PRIMARY KEY);
              CREATE TABLE prefix_key (k varchar(20) COLLATE utf8mb4_bin, PRIMARY KEY (k(3)));
              CREATE TABLE decimal_key (k decimal(10, 2) PRIMARY KEY);
              CREATE TABLE pair (a int, b int, PRIMARY KEY (a, b));
@@ -286,15 +300,26 @@ mod tests {
         )
         .await;
         let key = |name: &str| relation(&schema, name).key.as_ref().map(|key| key.kind);
+        let unsigned = KeyKind::BoundedInteger {
+            min: 0,
+            max: u64::MAX,
+        };
         assert_eq!(schema.database.as_deref(), Some("kogia_catalog_relations"));
         let table = relation(&schema, "auto_key");
         assert!(table.generated_key && table.other_unique);
         assert_eq!(&*table.key.as_ref().unwrap().name, "id");
-        assert_eq!(key("auto_key"), Some(KeyKind::Integer));
-        assert_eq!(key("bin_key"), Some(KeyKind::PaddedText));
+        assert_eq!(key("auto_key"), Some(unsigned));
+        assert_eq!(key("bin_key"), Some(KeyKind::BoundedText(20)));
         assert!(!relation(&schema, "bin_key").other_unique);
-        assert_eq!(key("bytes_key"), Some(KeyKind::Bytes));
-        for table in ["loose_key", "prefix_key", "decimal_key", "pair"] {
+        assert_eq!(key("bytes_key"), Some(KeyKind::BoundedBytes(16)));
+        assert_eq!(key("uuid_key"), Some(KeyKind::FixedBytes(16)));
+        for table in [
+            "loose_key",
+            "prefix_key",
+            "decimal_key",
+            "pair",
+            "twice_key",
+        ] {
             assert_eq!(key(table), None, "{table}");
         }
         assert_eq!(relation(&schema, "old").kind, RelationKind::Foreign);

@@ -88,7 +88,8 @@ where
         .await
 }
 
-/// `pg_index` has one row for each key; only one column counts, and only a plain one.
+/// `pg_index` has one row for each key; only one column counts, and only a plain one: a generated
+/// column changes without being assigned, and a name with capitals folds to that of another.
 const RELATIONS: &str = r"
 SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name,
        c.relkind::text AS kind, c.relpersistence::text AS persistence,
@@ -108,6 +109,7 @@ SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name,
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary AND i.indisvalid AND i.indnkeyatts = 1
   LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+                          AND a.attgenerated = '' AND a.attname = lower(a.attname)
   LEFT JOIN pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_collation l ON l.oid = a.attcollation
   LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
@@ -149,7 +151,7 @@ impl RelationRow {
         let collation = Some(&*self.key_collation).filter(|name| !matches!(*name, "" | "default"));
         let key = self.key_name.zip(self.key_type).and_then(|(name, of)| {
             key_kind(Dialect::Postgres, &of, collation, self.key_deterministic)
-                .map(|kind| key(&name, kind))
+                .and_then(|kind| key(&name, kind))
         });
         Relation {
             schema: Some(self.schema.into()),
@@ -303,7 +305,9 @@ mod tests {
     async fn relations() {
         let schema = catalog(
             "kogia_catalog_relations",
-            "CREATE TABLE serial_key (\"Id\" bigserial PRIMARY KEY, x int UNIQUE);
+            "CREATE TABLE capital_key (\"Id\" int PRIMARY KEY, id int);
+             CREATE TABLE twice_key (v int, id int GENERATED ALWAYS AS (v * 2) STORED PRIMARY KEY);
+             CREATE TABLE serial_key (id bigserial PRIMARY KEY, x int UNIQUE);
              CREATE TABLE identity_key (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
              CREATE TABLE uuid_key (id uuid PRIMARY KEY DEFAULT gen_random_uuid());
              CREATE TABLE text_key (k text PRIMARY KEY);

@@ -1,6 +1,6 @@
 //! SQLite: the schema table of the main file, and the pragmas that describe tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use kogia::core::{
     Cascade, Dialect, KeyKind, Relation, RelationKind, Schema, Trigger, TriggerBody, key_kind,
@@ -20,6 +20,7 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Er
         ..Schema::unknown(Dialect::Sqlite)
     };
     let mut tables = Tables::default();
+    let mut collating = HashSet::new();
     for row in sqlx::query(OBJECTS).fetch_all(&mut *connection).await? {
         let text = |index| {
             row.try_get::<Option<String>, _>(index)
@@ -31,7 +32,16 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Er
             "view" => tables.add(&name, RelationKind::View(view_query(&sql))),
             // A virtual table is a view of something that its module keeps.
             _ if row.try_get::<i64, _>(4)? == 0 => tables.add(&name, RelationKind::Foreign),
-            _ => tables.add(&name, RelationKind::Table),
+            _ => {
+                tables.add(&name, RelationKind::Table);
+                let words = words(&sql);
+                if words.as_ref().is_none_or(|words| words.replaces) {
+                    tables.add_trigger(&name, unknown_trigger(true, true, false));
+                }
+                if words.is_none_or(|words| words.collates) {
+                    collating.insert(name);
+                }
+            }
         }
     }
     let mut keys: HashMap<String, Vec<Column>> = HashMap::new();
@@ -64,12 +74,14 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Er
         // Without an index of its own, an INTEGER PRIMARY KEY is the number of the row.
         let is_rowid = collation.is_none() && column.declared.eq_ignore_ascii_case("integer");
         relation.generated_key = is_rowid;
-        relation.key = if is_rowid {
-            Some(key(&column.name, KeyKind::Integer))
+        let kind = if is_rowid {
+            Some(KeyKind::Integer)
         } else {
             key_kind(Dialect::Sqlite, &column.declared, collation, true)
-                .map(|kind| key(&column.name, kind))
         };
+        // Values compare as the column says, which the collation of its index need not.
+        let kind = kind.filter(|kind| *kind != KeyKind::Text || !collating.contains(table));
+        relation.key = kind.and_then(|kind| key(&column.name, kind));
     }
     for (table, index) in indexes {
         if let Some(relation) = tables.get(&table) {
@@ -179,6 +191,28 @@ impl Tables {
     }
 }
 
+/// What the definition of a table says that no pragma tells.
+struct Words {
+    /// Some constraint deletes the rows in its way, whatever statement violates it.
+    replaces: bool,
+    /// Some column or constraint names a collation.
+    collates: bool,
+}
+
+fn words(sql: &str) -> Option<Words> {
+    let tokens = Tokens::new(sql)?;
+    let has = |words: &[&str]| {
+        (0..tokens.len()).any(|start| {
+            let mut words = words.iter().enumerate();
+            words.all(|(offset, word)| tokens.is_word(start + offset, word))
+        })
+    };
+    Some(Words {
+        replaces: has(&["CONFLICT", "REPLACE"]),
+        collates: has(&["COLLATE"]),
+    })
+}
+
 /// The query of `CREATE VIEW name (columns) AS query`.
 fn view_query(sql: &str) -> Option<Box<str>> {
     let tokens = Tokens::new(sql)?;
@@ -266,6 +300,8 @@ mod tests {
              CREATE TABLE plain (id INT PRIMARY KEY);
              CREATE TABLE text_key (k TEXT PRIMARY KEY) WITHOUT ROWID;
              CREATE TABLE nocase (k TEXT COLLATE NOCASE PRIMARY KEY);
+             CREATE TABLE odd_key (k TEXT COLLATE NOCASE, PRIMARY KEY (k COLLATE BINARY));
+             CREATE TABLE jealous (id INTEGER PRIMARY KEY, x UNIQUE ON CONFLICT REPLACE);
              CREATE TABLE blob_key (k BLOB PRIMARY KEY);
              CREATE TABLE real_key (k REAL PRIMARY KEY);
              CREATE TABLE pair (a INTEGER, b INTEGER, PRIMARY KEY (a, b));
@@ -288,6 +324,10 @@ mod tests {
         assert!(!relation(&schema, "plain").generated_key);
         assert_eq!(kind(&schema, "text_key"), Some(KeyKind::Text));
         assert_eq!(kind(&schema, "nocase"), None);
+        assert_eq!(kind(&schema, "odd_key"), None);
+        let unknown = unknown_trigger(true, true, false);
+        assert_eq!(relation(&schema, "jealous").triggers, [unknown]);
+        assert_eq!(relation(&schema, "plain").triggers, []);
         assert_eq!(kind(&schema, "blob_key"), Some(KeyKind::Bytes));
         assert_eq!(kind(&schema, "real_key"), None);
         assert_eq!(kind(&schema, "pair"), None);

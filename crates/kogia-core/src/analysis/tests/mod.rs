@@ -4,6 +4,7 @@ mod pinning;
 mod random;
 mod reading;
 mod text;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
