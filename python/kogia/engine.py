@@ -43,19 +43,14 @@ def reset() -> None:
 def identify(wrapper: BaseDatabaseWrapper) -> tuple[_kogia.Database, _kogia.Session]:
     """Asks an open connection where it leads, and begins a session for it."""
     identity = introspection.identify(wrapper)
-    key = (identity.name, identity.dialect, identity.isolation, identity.settings)
+    isolation = introspection.isolation(wrapper)
+    key = (identity.key, isolation)
     database = _databases.get(key)
     if database is None:
-        database = cache().database(
-            identity.name,
-            identity.dialect,
-            isolation=identity.isolation,
-            settings=list(identity.settings),
-        )
+        database = cache().database(identity, isolation=isolation)
         database = _databases.setdefault(key, database)
     _known[_settings_key(wrapper)] = database
-    session = database.session(identity.backend, in_process=identity.in_process)
-    return database, session
+    return database, database.session(identity)
 
 
 def known(wrapper: BaseDatabaseWrapper) -> _kogia.Database | None:

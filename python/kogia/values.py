@@ -60,15 +60,9 @@ def _describe_psycopg(name: str, value: Any) -> bytes | None:
         return name.encode() + b":" + (text.encode() if isinstance(text, str) else text)
     if name == "psycopg2._json.Json":
         return f"{name}:{value.dumps(value.adapted)}".encode()
-    if name == "psycopg.types.range.Range" or cls_is_range(value):
+    if any(cls.__name__ == "Range" for cls in type(value).__mro__):
         from . import _kogia
 
-        bounds = [value.lower, value.upper]
-        text = _kogia.describe([bounds])
-        return None if text is None else f"{name}:{value._bounds}:".encode() + text
+        bounds = _kogia.describe([value.lower, value.upper])
+        return None if bounds is None else f"{name}:{value._bounds}:".encode() + bounds
     return None
-
-
-def cls_is_range(value: Any) -> bool:
-    """Whether a value is one of psycopg's ranges, which subclass two classes."""
-    return any(cls.__name__ == "Range" for cls in type(value).__mro__)

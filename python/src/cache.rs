@@ -1,10 +1,10 @@
 //! The cache and its databases.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use kogia::core::{DatabaseId, Dialect, Isolation, Value};
-use kogia::{Backend, BuildError, DatabaseConfig, OnStoreFailure, StoreError, TablePolicy};
+use kogia::core::{Dialect, Isolation, UnknownDialectError, Value};
+use kogia::{Backend, BuildError, OnStoreFailure, StoreError, TablePolicy, introspect};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -46,25 +46,14 @@ impl Cache {
         Ok(Cache(builder.build()))
     }
 
-    /// A database, by its identity and by what a fresh connection to it is like.
-    #[pyo3(signature = (identity, dialect, *, isolation=None, settings=Vec::new()))]
-    fn database(
-        &self,
-        identity: &str,
-        dialect: &str,
-        isolation: Option<&str>,
-        settings: Vec<(String, String)>,
-    ) -> PyResult<Database> {
-        let dialect: Dialect = dialect
-            .parse()
-            .map_err(|error: kogia::core::UnknownDialectError| {
-                PyValueError::new_err(error.to_string())
-            })?;
-        let mut config = DatabaseConfig::new(DatabaseId::new(identity), dialect);
+    /// The database that an identity names. `isolation` is the level of transactions where the
+    /// driver begins them with another one than the server's default.
+    #[pyo3(signature = (identity, *, isolation=None))]
+    fn database(&self, identity: &Identity, isolation: Option<&str>) -> PyResult<Database> {
+        let mut config = identity.0.config.clone();
         if let Some(name) = isolation {
             config.isolation = isolation_level(name)?;
         }
-        config.settings = settings;
         Ok(Database(self.0.database(config)))
     }
 
@@ -102,14 +91,10 @@ pub struct Database(kogia::Database);
 
 #[pymethods]
 impl Database {
-    /// A session for a connection that was just opened. `backend` names the server's side of it.
-    #[pyo3(signature = (backend=None, *, in_process=false))]
-    fn session(&self, backend: Option<String>, in_process: bool) -> Session {
-        let backend = match backend {
-            Some(name) => Backend::Server(name.into_bytes().into()),
-            None if in_process => Backend::Process,
-            None => Backend::Unknown,
-        };
+    /// A session for the connection that gave the identity, or for one that is still to be opened.
+    #[pyo3(signature = (identity=None))]
+    fn session(&self, identity: Option<&Identity>) -> Session {
+        let backend = identity.map_or(Backend::Unknown, |identity| identity.0.backend.clone());
         Session::new(self.0.session(backend))
     }
 
@@ -165,6 +150,76 @@ impl Database {
 /// The permission to load a catalog.
 #[pyclass(frozen, module = "kogia._kogia")]
 pub struct CatalogReload(Mutex<Option<kogia::CatalogReload>>);
+
+#[pymethods]
+impl CatalogReload {
+    /// Uses the catalog that the answers to `catalog_questions` describe.
+    fn finish(&self, answers: Vec<Vec<Vec<Option<String>>>>) {
+        let reload = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reload) = reload {
+            let schema = introspect::catalog(reload.dialect(), &rows(answers));
+            reload.finish(schema);
+        }
+    }
+}
+
+/// Which database a connection leads to, and what a fresh session of it is like.
+#[pyclass(frozen, module = "kogia._kogia")]
+pub struct Identity(introspect::Identity);
+
+#[pymethods]
+impl Identity {
+    /// Understands the answers to `identity_questions`.
+    #[new]
+    fn new(dialect: &str, answers: Vec<Vec<Vec<Option<String>>>>) -> PyResult<Self> {
+        introspect::identity(parse_dialect(dialect)?, &rows(answers))
+            .map(Identity)
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    }
+
+    /// Equal for connections to one database whose fresh sessions are alike.
+    #[getter]
+    fn key(&self) -> String {
+        let config = &self.0.config;
+        format!("{} {:?} {:?}", config.id.name(), config.isolation, config.settings)
+    }
+
+    /// The database's name, never an application's alias.
+    #[getter]
+    fn name(&self) -> &str {
+        self.0.config.id.name()
+    }
+
+    /// Whether this is the server that takes writes.
+    #[getter]
+    fn primary(&self) -> bool {
+        self.0.primary
+    }
+}
+
+/// What to ask a connection for its `Identity`.
+#[pyfunction]
+pub(crate) fn identity_questions(dialect: &str) -> PyResult<Vec<&'static str>> {
+    Ok(introspect::identity_questions(parse_dialect(dialect)?).to_vec())
+}
+
+/// What to ask a connection for `CatalogReload.finish`.
+#[pyfunction]
+pub(crate) fn catalog_questions(dialect: &str) -> PyResult<Vec<&'static str>> {
+    Ok(introspect::catalog_questions(parse_dialect(dialect)?).to_vec())
+}
+
+fn rows(answers: Vec<Vec<Vec<Option<String>>>>) -> Vec<introspect::Answer> {
+    let answers = answers.into_iter();
+    answers
+        .map(|rows| rows.into_iter().map(introspect::TextRow).collect())
+        .collect()
+}
+
+fn parse_dialect(name: &str) -> PyResult<Dialect> {
+    name.parse()
+        .map_err(|error: UnknownDialectError| PyValueError::new_err(error.to_string()))
+}
 
 fn isolation_level(name: &str) -> PyResult<Isolation> {
     Ok(match name.to_ascii_lowercase().replace('-', " ").as_str() {

@@ -16,7 +16,9 @@ use pyo3::prelude::pymodule;
 #[pymodule(gil_used = true)]
 mod _kogia {
     #[pymodule_export]
-    use super::cache::{Cache, CatalogReload, Database};
+    use super::cache::{
+        Cache, CatalogReload, Database, Identity, catalog_questions, identity_questions,
+    };
     #[pymodule_export]
-    use super::session::{Permit, Running, Session, round_trip};
+    use super::session::{Permit, Running, Session, describe, round_trip};
 }

@@ -195,6 +195,15 @@ fn sequence(
     Ok(Some((kind as u32, Held::Other(bytes))))
 }
 
+/// A sequence as bytes, for what is made of several values.
+pub(crate) fn describe(value: &pyo3::Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+    let types = Types::get(value.py())?;
+    Ok(match sequence(types, value, Kind::List)? {
+        Some((_, Held::Other(bytes))) => Some(bytes),
+        _ => None,
+    })
+}
+
 fn hex(bytes: &[u8]) -> Vec<u8> {
     let digit = |byte: &u8| [byte >> 4, byte & 15].map(|half| b"0123456789abcdef"[half as usize]);
     bytes.iter().flat_map(digit).collect()

@@ -176,3 +176,9 @@ pub(crate) fn round_trip<'py>(rows: &Bound<'py, PyList>) -> PyResult<Option<Boun
         Err(_) => Ok(None),
     }
 }
+
+/// Parameters as bytes, different for different ones; `None` if one of them has no known type.
+#[pyfunction]
+pub(crate) fn describe(parameters: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+    parameters::describe(parameters)
+}

@@ -4,6 +4,7 @@ mod cache;
 mod database;
 mod event;
 mod flight;
+pub mod introspect;
 mod policy;
 mod read;
 mod session;
