@@ -35,9 +35,6 @@ pub struct Identity {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// The connection is to a server and to none of its databases.
-    #[error("the connection must name a database of the server")]
-    NoDatabase,
     /// The file of an SQLite database cannot be looked at.
     #[error("the file of the database cannot be identified: {0}")]
     File(#[from] std::io::Error),

@@ -37,7 +37,8 @@ pub(super) fn identity(session: &Answer, variables: &Answer) -> Result<Identity,
         return Err(IdentityError::Answer("not one row about the session"));
     };
     let (number, account) = (session.text(0), session.text(1));
-    let schema = session.optional(2).ok_or(IdentityError::NoDatabase)?;
+    // A connection to none of the server's databases still writes to them, by their names.
+    let schema = session.text(2);
     let mut variables: Vec<_> = variables
         .iter()
         .map(|row| (row.text(0).to_ascii_lowercase(), row.text(1).to_owned()))
@@ -55,7 +56,9 @@ pub(super) fn identity(session: &Answer, variables: &Answer) -> Result<Identity,
         // MariaDB's is made of the machine and the port, and older ones have none.
         [None, rest @ ..] => rest.map(Option::unwrap_or_default).join("/"),
     };
-    let id = DatabaseId::new(format!("mysql:{server}/{schema}"));
+    // Statements name other databases in any case, so databases whose names differ in nothing else
+    // share their tags. The name among the settings keeps their keys apart.
+    let id = DatabaseId::new(format!("mysql:{server}/{}", folded(schema)));
     let mut config = DatabaseConfig::new(id, Dialect::MySql);
     config.isolation = match variable("transaction_isolation").or(variable("tx_isolation")) {
         Some("READ-UNCOMMITTED") => Isolation::ReadUncommitted,
@@ -68,9 +71,9 @@ pub(super) fn identity(session: &Answer, variables: &Answer) -> Result<Identity,
         .iter()
         .all(|name| matches!(variable(name), None | Some("OFF" | "0")));
     let backend = Backend::Server(format!("{number}/{account}").into_bytes().into());
-    config
-        .settings
-        .push(("account".to_owned(), account.to_owned()));
+    for (name, value) in [("account", account), ("database", schema)] {
+        config.settings.push((name.to_owned(), value.to_owned()));
+    }
     variables.retain(|(name, _)| !NO_SETTINGS.contains(&name.as_str()));
     config.settings.append(&mut variables);
     Ok(Identity {
