@@ -12,6 +12,7 @@
 //!   meanwhile a> SELECT count(*) FROM book => bypass
 //! ```
 //!
+//! `{database}` in a step is the name of the database, for what belongs to the whole server.
 //! A letter is a session, on a connection of its own; `>` is a query, to be answered from the
 //! cache if possible, `:` is anything else. `$book` in a text is left alone; `?` is written as the
 //! database wants it. Parameters come after ` | `, and what must come of a query after ` => `.

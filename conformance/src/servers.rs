@@ -8,7 +8,7 @@ use sqlx::{FromRow, IntoArguments};
 use crate::case::Case;
 use crate::connection::{Bare, Locks, Server};
 use crate::front::{FrontEnd, Recorder};
-use crate::run::{Difference, Outcomes, Wrong, run_steps};
+use crate::run::{BARE, CACHED, Difference, Outcomes, Wrong, run_steps};
 use crate::value::Row;
 use crate::wrapped::Wrapped;
 
@@ -74,8 +74,8 @@ where
         outcome: None,
     };
     let fresh = async |name: &str| fresh_database::<S>(dialect, server, name, &case.setup).await;
-    let bare = fresh("kogia_case_bare").await.map_err(trouble)?;
-    let cached = fresh("kogia_case_cached").await.map_err(trouble)?;
+    let bare = fresh(BARE).await.map_err(trouble)?;
+    let cached = fresh(CACHED).await.map_err(trouble)?;
     let mut sessions = Vec::new();
     for _ in 0..case.sessions() {
         let opened = Bare::<S>::open(&bare, Locks::Fail).await;

@@ -60,6 +60,8 @@ pub struct Budget {
 pub struct Faults {
     /// The store neither reads nor marks nor clears several tags at one instant.
     pub torn: bool,
+    /// It goes through the tags of a mark the other way round.
+    pub backwards: bool,
     /// Nobody can ask the database whether a writer is over, so the lease alone decides. Then a
     /// commit must take effect within half a lease of being sent.
     pub lease_only: bool,
@@ -112,6 +114,7 @@ impl Configuration {
             Configuration::pinned(),
             Configuration::torn(),
             Configuration::torn_snapshot(),
+            Configuration::torn_backwards(),
         ]
     }
 
@@ -188,7 +191,7 @@ impl Configuration {
     fn transaction() -> Self {
         Configuration {
             name: "transaction",
-            about: "A transaction that reads what it has written and what others commit, beside a writer and a reader.",
+            about: "A transaction that reads what it and others have written, beside a writer and a reader.",
             programs: vec![
                 Program::new(
                     "the transaction",
@@ -196,14 +199,15 @@ impl Configuration {
                         Text::Begin,
                         Text::ReadA,
                         Text::UpdateA,
-                        Text::ReadA,
+                        Text::ReadBoth,
                         Text::ReadB,
+                        Text::ReadBoth,
                         Text::ReadA,
                         Text::Commit,
                     ],
                 ),
                 Program::new("the writer", &[Text::UpdateB]),
-                Program::new("the reader", &[Text::ReadA, Text::ReadA]),
+                Program::new("the reader", &[Text::ReadA, Text::ReadBoth]),
             ],
             budget: Budget {
                 crashes: 1,
@@ -393,7 +397,7 @@ impl Configuration {
             budget: Budget {
                 ticks: 1,
                 crashes: 1,
-                restarts: 1,
+                restarts: 2,
                 ..Budget::default()
             },
             faults: Faults {
@@ -437,10 +441,10 @@ impl Configuration {
     fn pinned() -> Self {
         Configuration {
             name: "pinned",
-            about: "Reads of one row by its key and of the whole table, beside an insert and an update of that row.",
+            about: "Reads of one row by its key and of the whole table, beside an insert and updates of that row and of all.",
             programs: vec![
                 Program::new("the inserter", &[Text::InsertKey]),
-                Program::new("the updater", &[Text::UpdateKey]),
+                Program::new("the updater", &[Text::UpdateKey, Text::UpdateA]),
                 Program::new("reader 1", &[Text::ReadKey, Text::ReadKey]),
                 Program::new("reader 2", &[Text::ReadA]),
             ],
@@ -505,11 +509,46 @@ impl Configuration {
             budget: Budget {
                 crashes: 1,
                 losses: 1,
-                evicted_generations: 1,
                 ..Budget::default()
             },
             faults: Faults {
                 torn: true,
+                warm: true,
+                ..Faults::default()
+            },
+            examples: vec![
+                property::HIT,
+                property::STALE,
+                property::MARKED,
+                property::SNAPSHOT_HIT,
+                property::SNAPSHOT_MOVED,
+            ],
+        }
+    }
+
+    fn torn_backwards() -> Self {
+        Configuration {
+            name: "torn-backwards",
+            about: "The same, and the store goes through the tags of a mark the other way round.",
+            programs: vec![
+                Program::new(
+                    "the writer",
+                    &[Text::Begin, Text::UpdateA, Text::UpdateB, Text::Commit],
+                ),
+                Program::new("the reader", &[Text::ReadBoth]),
+                Program::snapshot(
+                    "the transaction",
+                    &[Text::Begin, Text::ReadBoth, Text::ReadBoth, Text::Commit],
+                ),
+            ],
+            budget: Budget {
+                crashes: 1,
+                losses: 1,
+                ..Budget::default()
+            },
+            faults: Faults {
+                torn: true,
+                backwards: true,
                 warm: true,
                 ..Faults::default()
             },

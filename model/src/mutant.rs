@@ -101,6 +101,10 @@ mutants! {
         "A store that lost its marks begins as if nobody had held any."
     InsertsAlwaysWaived "inserts-always-waived" "pinned" FOR_EVER
         "An entry of a pinned read does not depend on inserts, whether or not the row was found."
+    BroadWriteKeepsBroad "broad-write-keeps-broad" "pinned" FOR_EVER
+        "A write whose keys are not known renews only the tag of reads that are not pinned."
+    InsertKeepsInserts "insert-keeps-inserts" "pinned" FOR_EVER
+        "An insert renews only the tag of reads that are not pinned."
     PinnedWriteKeepsAny "pinned-write-keeps-any" "pinned" FOR_EVER
         "A pinned write renews the tags of its keys only."
 }

@@ -9,7 +9,7 @@ use crate::client::{Ended, Event, How, Phase, Private, Reading, Right, Seen, Use
 use crate::database::Answer;
 use crate::mutant::Mutant;
 use crate::protocol::Protocol;
-use crate::state::{State, Wrong, stamp};
+use crate::state::{State, Wrong};
 use crate::statements::Text;
 use crate::store::Entry;
 
@@ -303,7 +303,7 @@ impl Protocol {
 
     /// The client whose flight a reader with this right may join.
     fn flight(&self, state: &State, text: Text, right: &Right) -> Option<u8> {
-        let stamp = stamp(&right.generations);
+        let own = self.fill(text, right)?;
         let leads = |index: &usize| {
             let client = &state.clients[*index];
             let (Phase::Running { right: other, .. } | Phase::Filling { right: other, .. }) =
@@ -313,7 +313,8 @@ impl Protocol {
             };
             let same = self.text(client.at, *index) == Some(text) && !other.private;
             let fill = self.fill(text, other);
-            same && fill.is_some_and(|fill| *fill.stamp() == stamp || self.is(Mutant::JoinByQuery))
+            same && fill
+                .is_some_and(|fill| fill.stamp() == own.stamp() || self.is(Mutant::JoinByQuery))
         };
         let leader = (0..state.clients.len()).find(leads)?;
         Some(leader as u8)

@@ -1,6 +1,6 @@
 //! The state of the world.
 
-use kogia_core::{Generation, Stamp, TagState};
+use kogia_core::{Generation, TagState};
 use smallvec::SmallVec;
 
 use crate::client::{Client, How, Phase};
@@ -106,9 +106,4 @@ impl State {
         };
         (0..self.clients.len()).filter(move |client| waits(&self.clients[*client]))
     }
-}
-
-/// The stamp of generations as they were read.
-pub(crate) fn stamp(generations: &[Generation]) -> Stamp {
-    Stamp(generations.into())
 }

@@ -185,9 +185,14 @@ impl Protocol {
         let mut session = self.session(state, index);
         let execution = session.plan(self.vocabulary.statement(text), &[]);
         let mut mark = self.vocabulary.mask(execution.mark.as_slice());
-        if self.is(Mutant::PinnedWriteKeepsAny) && text == Text::UpdateKey {
-            mark.0 &= !self.vocabulary.mask(&[self.vocabulary.tables[0].any]).0;
-        }
+        let table = &self.vocabulary.tables[0];
+        let forgotten = match (self.mutant, text) {
+            (Some(Mutant::PinnedWriteKeepsAny), Text::UpdateKey) => table.any,
+            (Some(Mutant::BroadWriteKeepsBroad), Text::UpdateA) => table.broad,
+            (Some(Mutant::InsertKeepsInserts), Text::InsertKey) => table.inserts,
+            _ => return (mark, self.vocabulary.mask(execution.written.as_slice())),
+        };
+        mark.0 &= !self.vocabulary.mask(&[forgotten]).0;
         (mark, self.vocabulary.mask(execution.written.as_slice()))
     }
 
@@ -229,16 +234,18 @@ impl Protocol {
     /// Applies a change to the tags from the `next` one on, one by one if the store is torn.
     /// Returns how many are changed now, or `None` if all were before.
     fn apply(&self, tags: TagMask, next: u8, mut change: impl FnMut(usize)) -> Option<u8> {
-        let mut rest = tags.indices().skip(usize::from(next)).peekable();
-        rest.peek()?;
-        let mut changed = next;
-        for tag in rest {
-            change(tag);
-            changed += 1;
-            if self.configuration.faults.torn {
-                break;
-            }
+        let mut order: smallvec::SmallVec<[usize; 8]> = tags.indices().collect();
+        if self.configuration.faults.backwards {
+            order.reverse();
         }
-        Some(changed)
+        let rest = order.get(usize::from(next)..)?;
+        let at_once = if self.configuration.faults.torn {
+            1
+        } else {
+            rest.len()
+        };
+        let changed = &rest[..at_once.min(rest.len())];
+        changed.iter().for_each(|tag| change(*tag));
+        (!changed.is_empty()).then_some(next + changed.len() as u8)
     }
 }

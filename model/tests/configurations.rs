@@ -30,6 +30,7 @@ configurations! {
     pinned "pinned"
     torn "torn"
     torn_snapshot "torn-snapshot"
+    torn_backwards "torn-backwards"
 }
 
 #[test]

@@ -45,6 +45,8 @@ mutants! {
     no_resolver NoResolver
     cold_store_unmarked ColdStoreUnmarked
     inserts_always_waived InsertsAlwaysWaived
+    broad_write_keeps_broad BroadWriteKeepsBroad
+    insert_keeps_inserts InsertKeepsInserts
     pinned_write_keeps_any PinnedWriteKeepsAny
 }
 
@@ -64,5 +66,5 @@ fn is_found_out(mutant: Mutant) {
     let history = found.find(|history| history.property == mutant.violates());
     let history = history
         .unwrap_or_else(|| panic!("{} survives: {:?} holds", mutant.name(), mutant.violates()));
-    assert!(!history.steps.is_empty());
+    assert!(history.steps.iter().all(|step| step.ends_with('.')));
 }

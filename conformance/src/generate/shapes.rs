@@ -169,6 +169,8 @@ pub(crate) const READS: &[Shape] = &[
         "SELECT typeof({o}), count(*) FROM {A}",
         &[(Mutant::UntypedKeys, "")],
     ),
+    // Which connection of a pool it runs on is not the same on both sides.
+    open("SELECT changes() >= 0, last_insert_rowid() IS NULL, count(*) FROM {A}"),
     open("SELECT name, sql FROM sqlite_schema ORDER BY name"),
     open("SELECT * FROM sqlite_sequence"),
     open("SELECT name FROM pragma_table_info('{A}')"),

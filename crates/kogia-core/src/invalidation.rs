@@ -129,7 +129,7 @@ pub fn written_tags(
 fn may_generate(column: &KeyColumn, value: &Value<'_>) -> bool {
     match value {
         Value::Null => true,
-        Value::Int(0) => matches!(column.kind, KeyKind::BoundedInteger { .. }),
+        Value::Int(0) | Value::UInt(0) => matches!(column.kind, KeyKind::BoundedInteger { .. }),
         _ => false,
     }
 }

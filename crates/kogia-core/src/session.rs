@@ -23,6 +23,22 @@ fn runs_another(statement: &Statement) -> bool {
         .any(|effect| matches!(effect, Effect::Execute(_)))
 }
 
+/// Whether other databases may be attached after the effect than before it. A text that nobody
+/// understands taints.
+fn may_attach(effect: &Effect) -> bool {
+    match effect {
+        Effect::Taint { .. } => true,
+        Effect::Untaint(name) => name.starts_with("attach:"),
+        _ => false,
+    }
+}
+
+/// What makes every entry of a database stale.
+fn epochs(database: &DatabaseId) -> [Tag; 3] {
+    let tags = DatabaseTags::new(database);
+    [tags.database_epoch, tags.schema_epoch, tags.commit]
+}
+
 /// The taint of a session that may have a setting which no statement is known to have left.
 const UNKNOWN_OUTCOME: &str = "a setting whose transaction ended unseen";
 
@@ -75,6 +91,8 @@ pub struct SessionState {
     autocommit: bool,
     isolation: Isolation,
     next_isolation: Option<Isolation>,
+    /// A statement has run since that was set, in autocommit: it may be used up.
+    next_isolation_used: bool,
     transaction: Option<Transaction>,
     settings: ScopedSettings,
     prefix: KeyPrefix,
@@ -84,6 +102,12 @@ pub struct SessionState {
     other_database: Option<Box<str>>,
     /// See [`Effect::OpaqueWrites`].
     opaque_writes: bool,
+    /// What makes every entry of the attached databases stale (SQLite).
+    attached: TagSet,
+    /// Other databases may be attached than those that are known.
+    attaches: bool,
+    /// One of them may have been written to since.
+    attached_unseen: bool,
 }
 
 /// How a cacheable query may use the cache.
@@ -175,6 +199,7 @@ impl SessionState {
             autocommit: config.autocommit,
             isolation: config.isolation,
             next_isolation: None,
+            next_isolation_used: false,
             transaction: None,
             settings: ScopedSettings::new(config.dialect == Dialect::Postgres),
             prefix: config.prefix,
@@ -182,6 +207,9 @@ impl SessionState {
             prepared: BTreeMap::new(),
             other_database: None,
             opaque_writes: false,
+            attached: TagSet::default(),
+            attaches: false,
+            attached_unseen: false,
             config,
         }
     }
@@ -218,11 +246,14 @@ impl SessionState {
             written.extend(&transaction.dirty);
         }
         let mut mark = TagSet::default();
+        // Tables of MyISAM and the like are written at once, and no rollback undoes that. The
+        // catalog says which they are, and they are not cached; without one any may be.
+        let shows_at_once = self.config.dialect == Dialect::MySql && !self.config.catalog;
         let commits_alone = match &mut self.transaction {
             None => true,
             Some(transaction) => {
                 transaction.dirty.extend(&written);
-                transaction.doubtful
+                transaction.doubtful || shows_at_once
             }
         };
         let commits = statement.effects.iter().any(|effect| self.commits(effect));
@@ -244,12 +275,17 @@ impl SessionState {
         let Execution {
             statement, written, ..
         } = execution;
+        if self.config.dialect == Dialect::Sqlite && statement.effects.iter().any(may_attach) {
+            self.attaches = true;
+            self.attached_unseen |= statement.is_write();
+        }
         match outcome {
             Outcome::Done => {
                 for effect in &statement.effects {
                     self.apply(effect);
                 }
                 self.snapshot_begins(&statement);
+                self.snapshot_began_unseen(&statement);
                 // A text such as `BEGIN; UPDATE …` leaves its writes uncommitted.
                 if let Some(transaction) = &mut self.transaction {
                     transaction.dirty.extend(&written);
@@ -273,6 +309,13 @@ impl SessionState {
                 lost.dirty.extend(&written);
                 self.transaction = Some(lost);
             }
+        }
+        let sets = |effect: &Effect| matches!(effect, Effect::SetIsolation { .. });
+        if self.transaction.is_none()
+            && (!statement.effects.iter().any(sets)
+                || statement.uncacheable == Some(Uncacheable::SeveralStatements))
+        {
+            self.next_isolation_used = true;
         }
         self.prefix = self.compute_prefix();
     }
@@ -303,6 +346,27 @@ impl SessionState {
         }
     }
 
+    /// Whether the connection must be asked which other databases are attached to it, before the
+    /// next statement and best at once: SQLite writes to them through this session.
+    pub fn wants_attached(&self) -> bool {
+        self.attaches
+    }
+
+    /// Says which databases are attached beside the session's own, and gives what must be made
+    /// stale now, because the statement that attached them may have written to them, too.
+    #[must_use]
+    pub fn attached(&mut self, databases: &[DatabaseId]) -> TagSet {
+        self.attaches = false;
+        self.attached = databases.iter().flat_map(epochs).collect();
+        if !std::mem::take(&mut self.attached_unseen) {
+            return TagSet::default();
+        }
+        if let Some(transaction) = &mut self.transaction {
+            transaction.dirty.extend(&self.attached);
+        }
+        self.attached.clone()
+    }
+
     /// Whether the commit tag must be read before the next statement is sent: it will begin a
     /// snapshot.
     pub fn wants_commit_generation(&self) -> bool {
@@ -325,7 +389,7 @@ impl SessionState {
             return Access::Bypass(SessionBypass::TemporaryTable);
         }
         let Some(transaction) = &self.transaction else {
-            return access_in_autocommit(self.isolation, self.autocommit);
+            return access_in_autocommit(self.isolation_of_next(), self.autocommit);
         };
         if transaction.doubtful {
             return Access::Bypass(SessionBypass::Doubtful);
@@ -377,6 +441,7 @@ impl SessionState {
             || !self.prepared.is_empty()
             || self.other_database.is_some()
             || self.opaque_writes
+            || self.attaches
             || self.autocommit != self.config.autocommit
             || self.isolation != self.config.isolation
             || self.next_isolation.is_some()
@@ -413,14 +478,15 @@ impl SessionState {
         }
         if !tags.is_empty() {
             tags.insert(database.commit);
+            // An unqualified name, or a trigger, may lead to any of them.
+            tags.extend(&self.attached);
         }
         tags
     }
 
     /// What makes every entry of another database of the server stale.
     fn epochs_of(&self, database: &str) -> TagSet {
-        let tags = DatabaseTags::new(&self.config.id.sibling(database));
-        [tags.database_epoch, tags.schema_epoch, tags.commit]
+        epochs(&self.config.id.sibling(database))
             .into_iter()
             .collect()
     }
@@ -458,13 +524,6 @@ impl SessionState {
                     self.begin(*isolation);
                 }
             }
-            Effect::LoseSnapshot => {
-                if let Some(transaction) = &mut self.transaction
-                    && transaction.snapshot != Snapshot::PerStatement
-                {
-                    transaction.snapshot = Snapshot::Lost;
-                }
-            }
             Effect::Commit { chain } => self.end(true, *chain),
             Effect::Rollback { chain } => self.end(false, *chain),
             Effect::PrepareTransaction => self.end(true, false),
@@ -497,7 +556,10 @@ impl SessionState {
                 self.autocommit = *on;
             }
             Effect::SetIsolation { scope, level } => self.set_isolation(*scope, *level),
-            Effect::Set { .. } | Effect::Taint { .. } | Effect::Untaint(_) => {
+            Effect::Set { .. }
+            | Effect::Extend { .. }
+            | Effect::Taint { .. }
+            | Effect::Untaint(_) => {
                 self.settings.apply(effect);
             }
             Effect::ResetAll { discard } => {
@@ -553,6 +615,20 @@ impl SessionState {
         }
     }
 
+    /// Of several statements in one text, a later one may have begun the snapshot of a transaction
+    /// that an earlier one opened, before anybody could read the commit tag.
+    fn snapshot_began_unseen(&mut self, statement: &Statement) {
+        if statement.uncacheable != Some(Uncacheable::SeveralStatements) {
+            return;
+        }
+        self.open_implicitly();
+        if let Some(transaction) = &mut self.transaction
+            && transaction.snapshot == Snapshot::Unread
+        {
+            transaction.snapshot = Snapshot::Lost;
+        }
+    }
+
     fn apply_failure(&mut self, statement: &Statement) {
         let several = statement.effects.len() > 1
             || statement.uncacheable == Some(Uncacheable::SeveralStatements);
@@ -585,7 +661,10 @@ impl SessionState {
         let ends = |effect: &Effect| {
             !matches!(
                 effect,
-                Effect::Set { .. } | Effect::Taint { .. } | Effect::Savepoint(_)
+                Effect::Set { .. }
+                    | Effect::Extend { .. }
+                    | Effect::Taint { .. }
+                    | Effect::Savepoint(_)
             )
         };
         // SQLite's COMMIT may fail and leave the transaction open, PostgreSQL's ends it; MySQL
@@ -597,7 +676,9 @@ impl SessionState {
 
     /// It is not known whether a transaction is open.
     fn doubt(&mut self) {
-        let fresh = self.new_transaction(None);
+        let mut fresh = self.new_transaction(None);
+        // If there is one, it began unseen.
+        fresh.snapshot = Snapshot::Lost;
         self.transaction.get_or_insert(fresh).doubtful = true;
     }
 
@@ -608,8 +689,21 @@ impl SessionState {
     }
 
     fn new_transaction(&self, isolation: Option<Isolation>) -> Transaction {
-        let isolation = isolation.or(self.next_isolation).unwrap_or(self.isolation);
+        let isolation = isolation.unwrap_or_else(|| self.isolation_of_next());
         Transaction::new(isolation, self.config.dialect == Dialect::Sqlite)
+    }
+
+    /// The isolation of a transaction that names none. What `SET TRANSACTION` says may have been
+    /// for a statement in autocommit that ran meanwhile. Then both levels are possible, and the one
+    /// that allows less counts.
+    fn isolation_of_next(&self) -> Isolation {
+        match self.next_isolation {
+            Some(level) if !self.next_isolation_used => level,
+            Some(Isolation::ReadUncommitted) => Isolation::ReadUncommitted,
+            Some(_) if self.isolation == Isolation::ReadUncommitted => self.isolation,
+            Some(level) => level.max(self.isolation),
+            None => self.isolation,
+        }
     }
 
     /// With autocommit off, the first statement after a commit opens the next transaction.
@@ -631,6 +725,10 @@ impl SessionState {
         if let (true, Some(ended)) = (chain, ended) {
             self.begin(Some(ended.isolation));
         }
+        if self.settings.now().is_tainted_by("completion_type") {
+            // MySQL may have chained another transaction.
+            self.doubt();
+        }
     }
 
     fn release(&mut self, name: &str) {
@@ -648,7 +746,10 @@ impl SessionState {
     fn set_isolation(&mut self, scope: IsolationScope, level: Isolation) {
         match scope {
             IsolationScope::Session => self.isolation = level,
-            IsolationScope::Next => self.next_isolation = Some(level),
+            IsolationScope::Next => {
+                self.next_isolation = Some(level);
+                self.next_isolation_used = false;
+            }
             IsolationScope::Current => {
                 let fresh = self.new_transaction(Some(level));
                 if let Some(transaction) = &mut self.transaction {

@@ -22,6 +22,11 @@ impl Settings {
         !self.taints.is_empty()
     }
 
+    /// Whether this is one of the reasons.
+    pub(crate) fn is_tainted_by(&self, name: &str) -> bool {
+        self.taints.contains(name)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values.iter().map(|(name, value)| (&**name, &**value))
     }
@@ -39,6 +44,12 @@ impl Settings {
                 name, value: None, ..
             } => {
                 self.values.remove(name);
+            }
+            Effect::Extend { name, value } => {
+                let mut longer = String::from(self.values.get(name).map_or("", |known| known));
+                longer.push('+');
+                longer.push_str(value);
+                self.values.insert(name.clone(), longer.into());
             }
             Effect::Taint { name, .. } => {
                 self.taints.insert(name.clone());

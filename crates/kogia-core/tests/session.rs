@@ -7,7 +7,7 @@ use std::sync::Arc;
 use kogia_core::{
     Access, DatabaseId, DatabaseTags, Dialect, Effect, Generation, Isolation, IsolationScope,
     KeyPrefix, Outcome, Read, SessionBypass, SessionConfig, SessionState, Statement, TableTags,
-    Tag, Wide, Write, WriteScope,
+    Tag, Uncacheable, Wide, Write, WriteScope,
 };
 
 struct Harness {
@@ -270,23 +270,6 @@ fn only_a_query_of_tables_begins_the_snapshot() {
 }
 
 #[test]
-fn a_consistent_snapshot_begins_before_anybody_could_look_at_the_cache() {
-    let mut session = Harness::new(Dialect::MySql);
-    session.begin();
-    assert!(session.state.wants_commit_generation());
-    session.effect(Effect::LoseSnapshot);
-    assert!(!session.state.wants_commit_generation());
-    let moved = Access::Bypass(SessionBypass::SnapshotMoved);
-    assert_eq!(session.access("a"), moved);
-    session.effect(COMMIT);
-    assert_eq!(session.access("a"), Access::Shared);
-    let mut session = Harness::with(Dialect::MySql, Isolation::ReadCommitted, true);
-    session.begin();
-    session.effect(Effect::LoseSnapshot);
-    assert_eq!(session.access("a"), Access::Shared);
-}
-
-#[test]
 fn a_snapshot_that_began_under_a_mark_leaves_the_cache_alone() {
     for before in [
         Some(generation(7).marked()),
@@ -446,6 +429,30 @@ fn without_a_catalog_every_write_renews_the_database_epoch() {
             .run(&write, Outcome::Done)
             .contains(&session.tags.database_epoch)
     );
+}
+
+#[test]
+fn without_a_catalog_any_table_of_mysql_may_be_written_before_the_commit() {
+    for (dialect, catalog, at_once) in [
+        (Dialect::MySql, false, true),
+        (Dialect::MySql, true, false),
+        (Dialect::Postgres, false, false),
+        (Dialect::Sqlite, false, false),
+    ] {
+        let mut session = Harness::with(dialect, Isolation::ReadCommitted, catalog);
+        session.begin();
+        let write = session.write("a");
+        let marked = session.run(&write, Outcome::Done);
+        assert_eq!(
+            marked.contains(&session.table("a").any),
+            at_once,
+            "{dialect}"
+        );
+        assert_eq!(session.access("a"), Access::Private);
+        // The rest may be of another kind.
+        let marked = session.effect(COMMIT);
+        assert!(marked.contains(&session.table("a").any), "{dialect}");
+    }
 }
 
 #[test]
@@ -639,4 +646,147 @@ fn writes_to_another_database_of_the_server_invalidate_it() {
             .run(&write, Outcome::Done)
             .contains(&other.database_epoch)
     );
+}
+
+/// A text of several statements.
+fn several(effects: Vec<Effect>) -> Arc<Statement> {
+    Arc::new(Statement {
+        uncacheable: Some(Uncacheable::SeveralStatements),
+        effects,
+        ..nothing()
+    })
+}
+
+#[test]
+fn a_snapshot_that_began_within_a_text_leaves_the_cache_alone() {
+    let moved = Access::Bypass(SessionBypass::SnapshotMoved);
+    for dialect in [Dialect::Sqlite, Dialect::MySql] {
+        // BEGIN; SELECT …
+        let mut session = Harness::new(dialect);
+        let begin = several(vec![Effect::Begin { isolation: None }]);
+        session.run(&begin, Outcome::Done);
+        assert!(!session.state.wants_commit_generation(), "{dialect}");
+        assert_eq!(session.access("book"), moved, "{dialect}");
+    }
+    // COMMIT; SELECT … without autocommit.
+    let mut session = Harness::new(Dialect::MySql);
+    session.effect(Effect::Autocommit(false));
+    session.run(&several(vec![COMMIT]), Outcome::Done);
+    assert!(!session.state.wants_commit_generation());
+    assert_eq!(session.access("book"), moved);
+}
+
+#[test]
+fn a_level_for_the_next_transaction_may_be_used_up() {
+    let set = |level| Effect::SetIsolation {
+        scope: IsolationScope::Next,
+        level,
+    };
+    let mut session = Harness::new(Dialect::MySql);
+    session.effect(set(Isolation::ReadUncommitted));
+    let uncommitted = Access::Bypass(SessionBypass::ReadUncommitted);
+    assert_eq!(session.access("book"), uncommitted);
+
+    // The statement in autocommit was the next transaction; the one after it reads a snapshot.
+    let mut session = Harness::new(Dialect::MySql);
+    session.effect(set(Isolation::ReadCommitted));
+    let read = session.read("book");
+    session.run(&read, Outcome::Done);
+    session.begin();
+    session.run(&read, Outcome::Done);
+    assert!(matches!(session.access("book"), Access::Snapshot { .. }));
+}
+
+#[test]
+fn a_commit_that_may_chain_leaves_a_doubt() {
+    let mut session = Harness::new(Dialect::MySql);
+    session.effect(Effect::Taint {
+        name: "completion_type".into(),
+        local: false,
+    });
+    session.begin();
+    session.run(&session.write("book"), Outcome::Done);
+    assert_eq!(session.effect(COMMIT), session.marks_of(&["book"]));
+    // Whether a transaction is open nobody knows: marked at once, and again by the commit.
+    let author = session.marks_of(&["author"]);
+    assert_eq!(session.run(&session.write("author"), Outcome::Done), author);
+    assert_eq!(session.effect(COMMIT), author);
+}
+
+#[test]
+fn a_text_that_nobody_understands_may_begin_or_commit() {
+    let opaque = Arc::new(Statement {
+        wide: Wide::Everything,
+        effects: vec![Effect::MayCommit],
+        ..nothing()
+    });
+    for dialect in Dialect::ALL {
+        // It held a BEGIN.
+        let mut session = Harness::new(dialect);
+        session.run(&opaque, Outcome::Done);
+        let book = session.marks_of(&["book"]);
+        assert_eq!(session.run(&session.write("book"), Outcome::Done), book);
+        assert_eq!(
+            session.access("book"),
+            Access::Bypass(SessionBypass::Doubtful)
+        );
+        let marked = session.effect(COMMIT);
+        assert!(book.iter().all(|tag| marked.contains(tag)), "{dialect}");
+        // It held a COMMIT.
+        let mut session = Harness::new(dialect);
+        session.begin();
+        session.run(&session.write("book"), Outcome::Done);
+        let marked = session.run(&opaque, Outcome::Done);
+        assert!(book.iter().all(|tag| marked.contains(tag)), "{dialect}");
+    }
+}
+
+#[test]
+fn writes_make_attached_databases_stale() {
+    let other = DatabaseId::new("other");
+    let tags = DatabaseTags::new(&other);
+    let all = [tags.database_epoch, tags.schema_epoch, tags.commit];
+    let attach = |wide| {
+        Arc::new(Statement {
+            wide,
+            effects: vec![Effect::Taint {
+                name: "attach:x".into(),
+                local: false,
+            }],
+            ..nothing()
+        })
+    };
+    let mut session = Harness::new(Dialect::Sqlite);
+    assert!(!session.state.wants_attached());
+    session.run(&attach(Wide::Nothing), Outcome::Done);
+    assert!(session.state.wants_attached());
+    assert!(
+        session
+            .state
+            .attached(std::slice::from_ref(&other))
+            .is_empty()
+    );
+    assert!(!session.state.wants_attached());
+    let marked = session.run(&session.write("book"), Outcome::Done);
+    assert!(all.iter().all(|tag| marked.contains(tag)));
+    // In a transaction, when it commits.
+    session.begin();
+    assert_eq!(session.run(&session.write("book"), Outcome::Done), []);
+    let marked = session.effect(COMMIT);
+    assert!(all.iter().all(|tag| marked.contains(tag)));
+    // Gone again.
+    session.effect(Effect::Untaint("attach:x".into()));
+    assert!(session.state.wants_attached());
+    assert!(session.state.attached(&[]).is_empty());
+    let marked = session.run(&session.write("book"), Outcome::Done);
+    assert_eq!(marked, session.marks_of(&["book"]));
+
+    // What one text attached and wrote to.
+    let mut session = Harness::new(Dialect::Sqlite);
+    session.begin();
+    session.run(&attach(Wide::Database), Outcome::Done);
+    let stale = session.state.attached(&[other]);
+    assert!(all.iter().all(|tag| stale.contains(*tag)));
+    let marked = session.effect(COMMIT);
+    assert!(all.iter().all(|tag| marked.contains(tag)));
 }

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use kogia::core::Outcome;
-use kogia::{Marks, Running, Session, WriteError};
+use kogia::{Marks, Running, Session};
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Describe, Either, Error, Execute, Executor, SqlSafeStr, SqlStr};
 
@@ -88,6 +88,7 @@ impl<DB: Driver> CachedConnection<DB> {
     pub(crate) async fn live(&mut self) -> Result<&mut Live<DB>, Error> {
         let live = self.live.as_mut().ok_or(Error::PoolClosed)?;
         live.settle().await;
+        live.learn_attached().await?;
         Ok(live)
     }
 
@@ -189,6 +190,15 @@ impl<DB: Driver> Live<DB> {
         }
     }
 
+    /// Asks which other databases are attached, if that may have changed.
+    async fn learn_attached(&mut self) -> Result<(), Error> {
+        if !self.session.wants_attached() {
+            return Ok(());
+        }
+        let attached = DB::attached(&mut *self.connection).await?;
+        self.session.attached(&attached).map_err(refused)
+    }
+
     /// Whether everything that was sent is over. What SQLite was doing in this process is over in
     /// any case: if its thread is gone, so is its connection.
     async fn is_over(&mut self) -> bool {
@@ -244,6 +254,10 @@ impl<DB: Driver> Flight<'_, DB> {
         if let Some(running) = self.running.take() {
             self.live.session.after(running, outcome);
         }
+        if outcome != Outcome::Unknown {
+            // If it fails now, the next statement asks again, and is refused if that fails, too.
+            let _ = self.live.learn_attached().await;
+        }
         result
     }
 }
@@ -282,7 +296,7 @@ impl<DB: Driver> fmt::Debug for CachedConnection<DB> {
 }
 
 /// The store did not acknowledge a mark, and the policy is to refuse the write.
-pub(crate) fn refused(error: WriteError) -> Error {
+pub(crate) fn refused(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::Io(std::io::Error::other(error))
 }
 

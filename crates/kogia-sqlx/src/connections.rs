@@ -93,6 +93,7 @@ impl<DB: Driver> Connections<DB> {
             let known = database.config();
             known.id == config.id
                 && known.settings == config.settings
+                && known.attached == config.attached
                 && known.isolation == config.isolation
                 && known.autocommit == config.autocommit
         };

@@ -61,14 +61,18 @@
 //! `sqlite`, `postgres` and `mysql` (which is MariaDB, too) add a database each; without one there
 //! is nothing to wrap. `migrate` adds `CachedPool::migrate`.
 
+mod answer;
 mod arguments;
 mod cached;
 mod catalog;
 mod codec;
 mod connection;
 mod connections;
+mod desk;
 mod driver;
+mod kept;
 mod pool;
+mod row;
 mod shape;
 #[cfg(test)]
 mod testing;
@@ -77,6 +81,8 @@ mod transaction;
 pub use self::cached::{Cached, On, TypedQuery};
 pub use self::connection::CachedConnection;
 pub use self::driver::Driver;
+pub use self::kept::Kept;
 pub use self::pool::CachedPool;
+pub use self::row::{CachedRow, ColumnIndex, FromCell};
 pub use self::transaction::CachedTransaction;
 pub use kogia;

@@ -27,3 +27,5 @@ async fn pool(name: &str) -> MySqlPool {
 }
 
 suite!(MySql, "mysql", pool);
+rows_suite!(MySql, "mysql");
+faults_suite!(MySql, "mysql");

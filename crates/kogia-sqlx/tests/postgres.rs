@@ -30,6 +30,8 @@ async fn pool(name: &str) -> PgPool {
 }
 
 suite!(Postgres, "postgres", pool);
+rows_suite!(Postgres, "postgres");
+faults_suite!(Postgres, "postgres");
 
 #[tokio::test]
 async fn a_connection_with_other_settings_has_other_entries() {

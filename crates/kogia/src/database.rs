@@ -30,6 +30,8 @@ pub struct DatabaseConfig {
     /// Everything else that a fresh session has and that can change a result: user, role, search
     /// path, time zone…, as names and values.
     pub settings: Vec<(String, String)>,
+    /// The databases that are attached to a fresh connection beside this one (SQLite).
+    pub attached: Vec<DatabaseId>,
 }
 
 impl DatabaseConfig {
@@ -46,6 +48,7 @@ impl DatabaseConfig {
             isolation,
             autocommit: true,
             settings: Vec::new(),
+            attached: Vec::new(),
         }
     }
 }
@@ -259,6 +262,12 @@ impl Database {
             self.0.tags.commit,
         ];
         self.inner_cache().renew(&tags.into_iter().collect())
+    }
+
+    /// Tells listeners that a result cannot be stored, and why: for a front end whose `encode` says
+    /// so.
+    pub fn not_stored(&self, sql: &str, reason: &str) {
+        self.inner_cache().events.not_stored(sql, reason);
     }
 
     /// A resolver found out about a writer.

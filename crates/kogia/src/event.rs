@@ -24,6 +24,13 @@ pub enum Event<'a> {
         /// Its bytes.
         bytes: usize,
     },
+    /// A query ran whose result was to be stored, and is not.
+    NotStored {
+        /// The SQL text.
+        sql: &'a str,
+        /// Why, in a sentence that a developer understands.
+        reason: &'a str,
+    },
     /// Tags were invalidated: the transaction that wrote them is over.
     Invalidated {
         /// How many tags.
@@ -221,6 +228,11 @@ impl Events {
     pub(crate) fn filled(&self, bytes: usize) {
         self.count(Kind::Fill);
         self.tell(&Event::Filled { bytes });
+    }
+
+    pub(crate) fn not_stored(&self, sql: &str, reason: &str) {
+        tracing::debug!(sql, reason, "a result is not stored");
+        self.tell(&Event::NotStored { sql, reason });
     }
 
     pub(crate) fn invalidated(&self, tags: usize) {

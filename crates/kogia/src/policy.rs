@@ -80,6 +80,9 @@ pub struct QueryOptions {
     /// Tags of the application's own, to be invalidated by hand
     /// ([`crate::Database::invalidate_tag`]).
     pub tags: Vec<String>,
+    /// The caller takes the rows at its own pace while the query runs. Nobody waits for it then:
+    /// it runs the query for itself alone, and waits for no other reader either.
+    pub streams: bool,
 }
 
 /// Whether and how a query uses the cache.

@@ -224,7 +224,8 @@ impl Reader<'_> {
             leader: None,
             fill: None,
         };
-        if !permit.private && query.options.mode == QueryMode::Cached {
+        let options = query.options;
+        if !permit.private && options.mode == QueryMode::Cached && !options.streams {
             match cache.flights.board(&fill) {
                 Boarding::Leader(leader) => permit.leader = Some(leader),
                 Boarding::Waiter(waiter) if self.waits => {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kogia_core::{
-    Effect, Execution, Fill, Generation, Outcome, Parameter, QueryKey, SessionState, Stamp,
-    Statement, StoredEntry, Tag, TagSet,
+    DatabaseId, Effect, Execution, Fill, Generation, Outcome, Parameter, QueryKey, SessionState,
+    Stamp, Statement, StoredEntry, Tag, TagSet,
 };
 
 use crate::cache::{Marks, WriteError};
 use crate::database::{Database, LoadedCatalog};
 use crate::read::{Answer, Encoded, Lookup, Permit, Query, Reader, Step};
-use crate::store::Backend;
+use crate::store::{Backend, StoreError};
 
 /// One database connection's life.
 ///
@@ -64,8 +64,11 @@ impl Running {
 impl Session {
     pub(crate) fn new(database: Database, backend: Backend) -> Self {
         let catalog = Arc::clone(&database.catalog());
+        let mut state = SessionState::new(Arc::clone(&catalog.session));
+        // Nothing was written yet.
+        let _ = state.attached(&database.config().attached);
         Session {
-            state: SessionState::new(Arc::clone(&catalog.session)),
+            state,
             private: PrivateEntries::default(),
             catalog,
             database,
@@ -219,6 +222,24 @@ impl Session {
         if !open {
             self.private.clear();
         }
+    }
+
+    /// Whether the connection must be asked which other databases are attached to it: after
+    /// `ATTACH`, and after what nobody understands (SQLite). Ask at once, and then say so by
+    /// [`Session::attached`]. Until then writes to them make nothing stale.
+    pub fn wants_attached(&self) -> bool {
+        self.state.wants_attached()
+    }
+
+    /// Says which databases are attached to the connection beside its own; at its beginning, those
+    /// of [`crate::DatabaseConfig::attached`] are. Each write of the session makes their entries
+    /// stale, too.
+    pub fn attached(&mut self, databases: &[DatabaseId]) -> Result<(), StoreError> {
+        let stale = self.state.attached(databases);
+        if stale.is_empty() {
+            return Ok(());
+        }
+        self.database.inner_cache().renew(&stale)
     }
 
     /// Whether the connection differs from a fresh one, so that a pool must not hand it to

@@ -116,9 +116,8 @@ impl Collector<'_> {
         let first: String = text(tokens).chars().take(40).collect();
         self.opaque(format!("nothing is known about: {first}"));
         self.wide = Wide::Everything;
-        if self.dialect == Dialect::MySql {
-            self.effects.push(Effect::MayCommit);
-        }
+        // It may be a COMMIT of a form that nobody knows, or a BEGIN.
+        self.effects.push(Effect::MayCommit);
         self.taint("unknown statement", false);
         true
     }

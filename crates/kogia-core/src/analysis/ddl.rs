@@ -205,7 +205,7 @@ impl<'t> Names<'t> {
         *scanner = ahead;
         while !ahead.is_end() {
             let body = [
-                "AS", "BEGIN", "SELECT", "WITH", "VALUES", "DO", "RETURNS", "FOR",
+                "AS", "BEGIN", "SELECT", "WITH", "VALUES", "DO", "RETURNS", "FOR", "WHEN",
             ];
             if ahead.at_any(&body) || ahead.peek() == Some(&Token::LParen) {
                 break;

@@ -6,11 +6,10 @@ use super::collector::Collector;
 use super::scan::Scanner;
 use super::statement::{Effect, Isolation, IsolationScope, Uncacheable, Wide};
 
-/// What the modes of a transaction say.
+/// What the modes of a transaction say; [`Isolation::ReadUncommitted`] also stands for a
+/// transaction that must never use the cache.
 pub(super) struct Modes {
     pub(super) isolation: Option<Isolation>,
-    /// Whether the transaction's snapshot begins with it.
-    snapshot: bool,
 }
 
 impl Collector<'_> {
@@ -24,6 +23,8 @@ impl Collector<'_> {
                 }
                 self.replication(&scanner)
             }
+            // To MySQL it is the end of a block that began in what stands before.
+            "END" if self.dialect == Dialect::MySql => None,
             "COMMIT" | "END" => self.commit(scanner),
             "ROLLBACK" | "ABORT" => self.rollback(scanner),
             "SAVEPOINT" => {
@@ -57,28 +58,19 @@ impl Collector<'_> {
                 scanner.eat_any(&["WORK", "TRANSACTION"]);
             }
         }
-        let Modes {
-            isolation,
-            snapshot,
-        } = self.modes(&mut scanner)?;
-        self.edge(scanner, Effect::Begin { isolation })?;
-        if snapshot {
-            self.effects.push(Effect::LoseSnapshot);
-        }
-        Some(())
+        let isolation = self.modes(&mut scanner)?.isolation;
+        self.edge(scanner, Effect::Begin { isolation })
     }
 
     /// The modes that stand after `START TRANSACTION` or `SET TRANSACTION`.
     pub(super) fn modes(&self, scanner: &mut Scanner<'_>) -> Option<Modes> {
-        let mut modes = Modes {
-            isolation: None,
-            snapshot: false,
-        };
+        let mut modes = Modes { isolation: None };
         while !scanner.is_end() {
             if scanner.eat_all("ISOLATION LEVEL") {
                 modes.isolation = Some(self.isolation(scanner)?);
             } else if scanner.eat_all("WITH CONSISTENT SNAPSHOT") {
-                modes.snapshot = true;
+                // The snapshot begins at once, before anybody has read the commit tag.
+                modes.isolation = Some(Isolation::ReadUncommitted);
             } else if !["READ ONLY", "READ WRITE", "NOT DEFERRABLE", "DEFERRABLE"]
                 .iter()
                 .any(|words| scanner.eat_all(words))

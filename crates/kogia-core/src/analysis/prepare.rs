@@ -14,6 +14,7 @@ pub(super) const LONGEST_TEXT: usize = 1 << 20;
 
 /// A text that was cut into tokens and may now be parsed.
 pub(super) struct Prepared {
+    dialect: Dialect,
     tokens: Vec<Token>,
     /// `INTO OUTFILE` or `INTO DUMPFILE` was cut out.
     pub(super) into_file: bool,
@@ -44,7 +45,11 @@ impl Prepared {
         if copying_operators(dialect, &tokens) > COPIES {
             return Err(LexError("it holds too many operators of one kind"));
         }
-        Ok(Prepared { tokens, into_file })
+        Ok(Prepared {
+            dialect,
+            tokens,
+            into_file,
+        })
     }
 
     /// How many bytes of stack the parser, the walk and the drop of the tree may take.
@@ -72,15 +77,18 @@ impl Prepared {
 
     /// The statements of the text, each by its tokens.
     ///
-    /// A body of a trigger or a routine holds semicolons of its own, and where it ends only its
-    /// own grammar says: a definition of one takes all the rest of the text.
+    /// A body of a trigger or a routine holds semicolons of its own. Where one ends is certain for
+    /// SQLite only; elsewhere it takes all the rest of the text.
     pub(super) fn statements(&self) -> Vec<&[Token]> {
         let mut statements = Vec::new();
         let mut rest = self.tokens.as_slice();
         while !rest.is_empty() {
             let semicolon = rest.iter().position(|token| *token == Token::SemiColon);
             let end = match semicolon {
-                Some(end) if !defines_routine(&rest[..end]) => end,
+                Some(end) if !has_body(self.dialect, &rest[..end]) => end,
+                Some(_) if self.dialect == Dialect::Sqlite => {
+                    trigger_length(rest).unwrap_or(rest.len())
+                }
                 _ => rest.len(),
             };
             if end > 0 {
@@ -163,6 +171,44 @@ pub(super) fn parser(dialect: Dialect, tokens: Vec<Token>) -> Parser<'static> {
         .with_tokens_with_locations(tokens.into_iter().map(spanned).collect())
 }
 
+/// How long a definition of a trigger of SQLite is at the head of these tokens: each statement of
+/// its body ends with a semicolon, and none begins with `END`, which ends the body.
+pub(super) fn trigger_length(tokens: &[Token]) -> Option<usize> {
+    let is_end = |pair: &[Token]| pair[0] == Token::SemiColon && is_word(pair.get(1), "END");
+    let end = tokens.windows(2).position(is_end)? + 2;
+    matches!(tokens.get(end), None | Some(Token::SemiColon)).then_some(end)
+}
+
+/// Whether the tokens begin a statement whose body may hold semicolons.
+fn has_body(dialect: Dialect, tokens: &[Token]) -> bool {
+    let at = |at: usize, words: &[&str]| words.iter().any(|word| is_word(tokens.get(at), word));
+    match dialect {
+        Dialect::Sqlite => {
+            let mut next = 0;
+            if at(0, &["EXPLAIN"]) {
+                next = if at(1, &["QUERY"]) { 3 } else { 1 };
+            }
+            let temporary = usize::from(at(next + 1, &["TEMP", "TEMPORARY"]));
+            at(next, &["CREATE"]) && at(next + 1 + temporary, &["TRIGGER"])
+        }
+        // MariaDB takes the statements of a routine outside of one, too.
+        Dialect::MySql => {
+            let blocks = ["IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR"];
+            let labelled = match tokens.get(1) {
+                Some(Token::Colon) => true,
+                // `again:LOOP` looks like a named parameter.
+                Some(Token::Placeholder(name)) => name.starts_with(':'),
+                _ => false,
+            };
+            at(0, &blocks)
+                || labelled
+                || at(0, &["BEGIN"]) && at(1, &["NOT"])
+                || defines_routine(tokens)
+        }
+        Dialect::Postgres => defines_routine(tokens),
+    }
+}
+
 /// Whether the tokens begin a definition whose body may hold semicolons.
 fn defines_routine(tokens: &[Token]) -> bool {
     const ROUTINES: [&str; 6] = [
@@ -219,7 +265,15 @@ const KEYWORDS: &[Keyword] = &[
 ];
 
 /// Words that may have to be rewritten and are no keywords of the parser.
-const WORDS: &[&str] = &["DISTINCTROW", "INDEXED", "ISNULL", "SOUNDS"];
+const WORDS: &[&str] = &[
+    "DISTINCTROW",
+    "IGNORE",
+    "INDEXED",
+    "ISNULL",
+    "LOW_PRIORITY",
+    "QUICK",
+    "SOUNDS",
+];
 
 /// Units of intervals that the parser does not know. Which unit it is changes no table.
 const COMPOUND_UNITS: &[&str] = &[
@@ -312,6 +366,9 @@ impl Rewrite {
             (Keyword::IS, Dialect::Sqlite) => self.is_comparison(),
             (_, Dialect::Sqlite) if self.is(0, "INDEXED") && self.is(1, "BY") => self.skip(3),
             (Keyword::SYMMETRIC, _) if is_word(self.output.last(), "BETWEEN") => self.skip(1),
+            // The parser would take it for the table. A value that does not fit has no canonical form
+            // anyway, whether it is an error or not.
+            (_, Dialect::MySql) if self.is_modifier() => self.skip(1),
             (_, Dialect::MySql) if self.is(0, "SOUNDS") && self.is(1, "LIKE") => self.skip(1),
             (_, Dialect::MySql) if self.is(0, "DISTINCTROW") => self.replace(1, &["DISTINCT"]),
             (Keyword::MOD, Dialect::MySql) if self.follows_operand() => {
@@ -373,6 +430,13 @@ impl Rewrite {
             Some(Token::RParen) => true,
             _ => false,
         }
+    }
+
+    /// `UPDATE IGNORE t`, `DELETE QUICK FROM t`.
+    fn is_modifier(&self) -> bool {
+        let is_any = |token, words: &[&str]| words.iter().any(|word| is_word(token, word));
+        is_any(self.output.last(), &["UPDATE", "DELETE"])
+            && is_any(self.token(0), &["IGNORE", "LOW_PRIORITY", "QUICK"])
     }
 
     /// `UPDATE a, b SET …`: the commas become joins, which name the same tables.

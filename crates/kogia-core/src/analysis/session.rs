@@ -20,6 +20,8 @@ enum Given {
     Default,
     /// A literal, as written.
     Literal(Box<str>),
+    /// What it has, with this behind it.
+    Longer(Box<str>),
     /// Something that the text does not show: a parameter, a variable, a computed value.
     Unknown,
 }
@@ -187,8 +189,16 @@ impl Collector<'_> {
         }
         if scanner.eat("STATEMENT") {
             // The settings hold for the one statement (MariaDB).
-            scanner.until(|ahead| ahead.at("FOR"));
-            if !scanner.eat("FOR") {
+            let settings = scanner.until(|ahead| ahead.at("FOR"));
+            let rereads = |token: &Token| match token {
+                Token::Word(word) => {
+                    let name = self.catalog.fold(&word.value);
+                    matches!(name.as_str(), "autocommit" | "completion_type")
+                        || GRAMMAR.contains(&name.as_str())
+                }
+                _ => false,
+            };
+            if !scanner.eat("FOR") || settings.iter().any(rereads) {
                 return None;
             }
             self.refuse(Uncacheable::NotARead);
@@ -248,10 +258,13 @@ impl Collector<'_> {
         if !matches!(scanner.next()?, Token::Eq | Token::Assignment) {
             return None;
         }
-        let value = given(scanner.rest());
+        let mut value = given(scanner.rest());
         if value == Given::Unknown {
             self.refuse(Uncacheable::NotARead);
             self.expression_tokens(scanner.rest())?;
+            if name.last().is_some_and(|name| name.ends_with("sql_mode")) {
+                value = self.longer_sql_mode(scanner).unwrap_or(value);
+            }
         }
         let first = name.first_mut()?;
         if is_variable || first.starts_with('@') && !first.starts_with("@@") {
@@ -281,6 +294,34 @@ impl Collector<'_> {
         }
         self.apply(&name, value, reach);
         Some(())
+    }
+
+    /// `CONCAT(@@sql_mode, ',…')`, perhaps as a query, with modes that the analysis understands.
+    fn longer_sql_mode(&self, mut scanner: Scanner<'_>) -> Option<Given> {
+        while let Some(inner) = scanner.parenthesised().filter(|_| scanner.is_end()) {
+            scanner = Scanner::new(inner);
+        }
+        scanner.eat("SELECT");
+        if !scanner.eat("CONCAT") {
+            return None;
+        }
+        let mut arguments = Scanner::new(scanner.parenthesised()?);
+        let mut mode = Scanner::new(arguments.until_comma());
+        let scopes = ["@@session", "@@local"];
+        let names_mode = if mode.eat_any(&scopes).is_some() {
+            mode.eat_token(&Token::Period) && mode.eat("sql_mode")
+        } else {
+            mode.eat("@@sql_mode")
+        };
+        let more = arguments.string()?;
+        // All values of one SET are computed before the first of them is set.
+        let twice = self.effects.iter().any(|effect| {
+            matches!(effect, Effect::Set { name, .. } | Effect::Extend { name, .. } if **name == *"sql_mode")
+        });
+        let understood =
+            more.starts_with(',') && setting_to(self.dialect, "sql_mode", more) != Setting::Unknown;
+        let whole = mode.is_end() && arguments.is_end() && scanner.is_end();
+        (names_mode && understood && whole && !twice).then(|| Given::Longer(more.into()))
     }
 
     /// `SET NAMES`, as the settings that it stands for: each of them can be set alone, too.
@@ -321,6 +362,11 @@ impl Collector<'_> {
         if reach == Reach::Global {
             return self.set_global(name);
         }
+        let value = match value {
+            // The default is the one of the server, which the session need not have begun with.
+            Given::Default if self.dialect == Dialect::MySql => Given::Unknown,
+            value => value,
+        };
         let local = reach == Reach::Transaction;
         match name {
             "default_transaction_isolation" | "transaction_isolation" | "tx_isolation" => {
@@ -350,10 +396,19 @@ impl Collector<'_> {
         }
         let meaning = match &value {
             Given::Literal(text) => setting_to(self.dialect, name, text),
-            Given::Default | Given::Unknown => setting(self.dialect, name),
+            Given::Default | Given::Longer(_) | Given::Unknown => setting(self.dialect, name),
         };
         match (meaning, value) {
-            (Setting::Harmless, _) => {}
+            (Setting::Harmless, _) => {
+                if !local && setting(self.dialect, name) != Setting::Harmless {
+                    // It has another value again than the one that tainted.
+                    self.effects.push(Effect::Untaint(name.into()));
+                }
+            }
+            (Setting::Key, Given::Longer(value)) => self.effects.push(Effect::Extend {
+                name: name.into(),
+                value,
+            }),
             (Setting::Key, Given::Unknown) => self.taint(name, local),
             (Setting::Key, value) => {
                 if !local {
@@ -361,7 +416,7 @@ impl Collector<'_> {
                 }
                 let value = match value {
                     Given::Literal(value) => Some(value),
-                    Given::Default | Given::Unknown => None,
+                    Given::Default | Given::Longer(_) | Given::Unknown => None,
                 };
                 self.effects.push(Effect::Set {
                     name: name.into(),
@@ -395,16 +450,10 @@ impl Collector<'_> {
 
     /// Whether the server reads SQL text in another way from now on: quotes, escapes.
     fn changes_grammar(&self, name: &str, value: &Given) -> bool {
-        const GRAMMAR: [&str; 4] = [
-            "backslash_quote",
-            "character_set_client",
-            "sql_mode",
-            "standard_conforming_strings",
-        ];
         GRAMMAR.contains(&name)
             && match value {
                 Given::Literal(text) => setting_to(self.dialect, name, text) == Setting::Unknown,
-                Given::Default => false,
+                Given::Default | Given::Longer(_) => false,
                 Given::Unknown => true,
             }
     }
@@ -421,7 +470,7 @@ impl Collector<'_> {
     fn level(&self, value: &Given) -> Option<super::Isolation> {
         match value {
             Given::Literal(words) => isolation(self.dialect, words),
-            Given::Default | Given::Unknown => None,
+            Given::Default | Given::Longer(_) | Given::Unknown => None,
         }
     }
 
@@ -543,6 +592,14 @@ impl Scanner<'_> {
         ahead.eat_all("SESSION AUTHORIZATION")
     }
 }
+
+/// Settings that say how the server reads a text.
+const GRAMMAR: [&str; 4] = [
+    "backslash_quote",
+    "character_set_client",
+    "sql_mode",
+    "standard_conforming_strings",
+];
 
 fn given(tokens: &[Token]) -> Given {
     let value: Vec<&Token> = tokens

@@ -303,9 +303,6 @@ pub enum Effect {
         /// The isolation level that the statement names.
         isolation: Option<Isolation>,
     },
-    /// The snapshot of the transaction that was just begun has begun, too, unseen by anybody who
-    /// could have looked at the cache before: `WITH CONSISTENT SNAPSHOT`.
-    LoseSnapshot,
     /// `COMMIT`, `END`; with `chain` a new transaction of the same kind begins at once.
     Commit {
         /// `AND CHAIN`.
@@ -349,6 +346,14 @@ pub enum Effect {
         value: Option<Box<str>>,
         /// Whether it ends with the transaction (`SET LOCAL`).
         local: bool,
+    },
+    /// A setting that is part of the key gets more behind its value, whatever that is:
+    /// `SET sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')`.
+    Extend {
+        /// Folded name.
+        name: Box<str>,
+        /// What is added, as written.
+        value: Box<str>,
     },
     /// `RESET ALL`, `DISCARD ALL`, `RESET CONNECTION`: all settings are the session's defaults
     /// again, and, with `discard`, temporary tables and prepared statements are gone. Without

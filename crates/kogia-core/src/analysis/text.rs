@@ -53,7 +53,10 @@ impl Collector<'_> {
             for statement in statements {
                 self.depth = 0;
                 self.ctes.clear();
-                if statement.contains(&Token::SemiColon) {
+                let has_body = statement.contains(&Token::SemiColon);
+                let is_trigger = self.dialect == Dialect::Sqlite
+                    && prepare::trigger_length(statement) == Some(statement.len());
+                if has_body && !is_trigger {
                     // What stands behind the body of a routine may be a statement of its own.
                     self.refuse(Uncacheable::SeveralStatements);
                     self.opaque_everything("the text holds the body of a routine");
@@ -88,7 +91,8 @@ impl Collector<'_> {
             .any(|word| contains_word(sql, word))
             || (first == "DO" && contains_word(sql, "set"))
             || (first == "LOAD" && self.dialect != Dialect::MySql);
-        if changes_session || !(moves_rows || LEAVES_SESSION.contains(&first)) {
+        let leaves_session = moves_rows || LEAVES_SESSION.contains(&first);
+        if changes_session || !leaves_session {
             let name = if first.is_empty() {
                 "opaque statement".into()
             } else {
@@ -102,6 +106,9 @@ impl Collector<'_> {
             } else {
                 Effect::MayCommit
             });
+        } else if !leaves_session {
+            // It may be a COMMIT of a form that nobody knows, or a BEGIN.
+            self.effects.push(Effect::MayCommit);
         }
     }
 

@@ -3325,11 +3325,13 @@ TRUNCATE "library_branch", "django_session", "django_content_type", "library_aut
 -- reset sequences
 -- writes: -
 -- uncacheable
+-- database
 SELECT setval(pg_get_serial_sequence('"library_book"','id'), coalesce(max("id"), 1), max("id") IS NOT null) FROM "library_book"
 -- ;
 -- reset sequences
 -- writes: -
 -- uncacheable
+-- database
 SELECT setval(pg_get_serial_sequence('"library_author"','id'), coalesce(max("id"), 1), max("id") IS NOT null) FROM "library_author"
 -- ;
 -- session settings of the backend

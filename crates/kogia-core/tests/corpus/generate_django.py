@@ -803,6 +803,8 @@ def expectation(text, tables):
             lines.append("reads: " + (", ".join(sorted(found)) or "-"))
         lines.append("writes: -")
         lines.append("uncacheable" if not found or UNCACHEABLE.search(text) else "cacheable")
+        if re.search(r"\b(nextval|setval)\(", text):
+            lines.append("database")  # Without a catalog a sequence is taken for a table.
     elif first in ("INSERT", "UPDATE", "DELETE", "REPLACE", "TRUNCATE"):
         target = r'(?:INSERT(?: OR \w+| IGNORE)? INTO|REPLACE INTO|UPDATE|DELETE FROM|DELETE `?\w+`? FROM)\s+["`]?([a-z_]+)'
         match = re.match(target, text, re.I)

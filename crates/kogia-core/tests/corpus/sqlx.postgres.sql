@@ -512,6 +512,7 @@ SELECT * FROM item ORDER BY random() LIMIT 1
 -- reads: -
 -- writes: -
 -- uncacheable
+-- database
 SELECT nextval('item_id_seq')
 -- ;
 -- uuid by the database

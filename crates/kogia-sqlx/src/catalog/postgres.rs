@@ -357,7 +357,15 @@ mod tests {
         assert_eq!(text("public"), KeyKind::Text);
         assert_eq!(text("tenant"), KeyKind::Integer);
         assert_eq!(kind(&schema, "short_key"), Some(KeyKind::PaddedText));
-        for table in ["loose_key", "char_key", "numeric_key", "pair", "child"] {
+        for table in [
+            "capital_key",
+            "twice_key",
+            "loose_key",
+            "char_key",
+            "numeric_key",
+            "pair",
+            "child",
+        ] {
             assert_eq!(kind(&schema, table), None, "{table}");
         }
         assert_eq!(kind(&schema, "domain_key"), Some(KeyKind::Integer));

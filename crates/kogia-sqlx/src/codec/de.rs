@@ -27,11 +27,11 @@ impl<'de> Input<'de> {
         self.bytes.is_empty()
     }
 
-    fn peek(&self) -> Result<u8, CodecError> {
+    pub(super) fn peek(&self) -> Result<u8, CodecError> {
         self.bytes.first().copied().ok_or_else(CodecError::damaged)
     }
 
-    fn take(&mut self, length: usize) -> Result<&'de [u8], CodecError> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'de [u8], CodecError> {
         let (head, rest) = self
             .bytes
             .split_at_checked(length)
@@ -40,7 +40,7 @@ impl<'de> Input<'de> {
         Ok(head)
     }
 
-    fn byte(&mut self) -> Result<u8, CodecError> {
+    pub(super) fn byte(&mut self) -> Result<u8, CodecError> {
         let (&byte, rest) = self.bytes.split_first().ok_or_else(CodecError::damaged)?;
         self.bytes = rest;
         Ok(byte)
@@ -55,7 +55,7 @@ impl<'de> Input<'de> {
         Ok(*head)
     }
 
-    fn length(&mut self) -> Result<usize, CodecError> {
+    pub(super) fn length(&mut self) -> Result<usize, CodecError> {
         let mut length = 0_u64;
         for shift in (0..63).step_by(7) {
             let byte = self.byte()?;
@@ -67,7 +67,7 @@ impl<'de> Input<'de> {
         Err(CodecError::damaged())
     }
 
-    fn sized(&mut self) -> Result<&'de [u8], CodecError> {
+    pub(super) fn sized(&mut self) -> Result<&'de [u8], CodecError> {
         let length = self.length()?;
         self.take(length)
     }
@@ -77,7 +77,7 @@ impl<'de> Input<'de> {
     }
 
     /// A name, or `None` at the end of a struct.
-    fn name(&mut self) -> Result<Option<&'de str>, CodecError> {
+    pub(super) fn name(&mut self) -> Result<Option<&'de str>, CodecError> {
         let Some(index) = self.length()?.checked_sub(1) else {
             return Ok(None);
         };
@@ -92,7 +92,7 @@ impl<'de> Input<'de> {
             .ok_or_else(CodecError::damaged)
     }
 
-    fn variant(&mut self) -> Result<&'de str, CodecError> {
+    pub(super) fn variant(&mut self) -> Result<&'de str, CodecError> {
         self.name()?.ok_or_else(CodecError::damaged)
     }
 

@@ -8,6 +8,7 @@
 //! Only the same program reads what it has written ([`crate::shape`]), so there are no versions
 //! of a type to reconcile.
 
+mod canonical;
 mod de;
 mod ser;
 
@@ -39,13 +40,18 @@ impl Encoder {
         self.output.names()
     }
 
+    /// How many bytes the rows take.
+    pub(crate) fn len(&self) -> usize {
+        self.output.bytes().len()
+    }
+
     /// How many rows were added.
     pub(crate) fn rows(&self) -> u64 {
         self.rows
     }
 
     /// The bytes: the format, the number of rows, the rows.
-    pub(crate) fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(&self) -> Vec<u8> {
         let rows = self.output.bytes();
         let mut bytes = Vec::with_capacity(rows.len() + HEADER);
         bytes.push(FORMAT);
@@ -76,6 +82,21 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>, CodecE
     } else {
         Err(CodecError::damaged())
     }
+}
+
+/// Checks that what was written is read back as it was: written once more it is the same.
+///
+/// This is as much as can be known of a type without `PartialEq`. What two values write alike (two
+/// variants of an untagged enum with the same content, say) it cannot tell apart.
+pub(crate) fn check<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<(), CodecError> {
+    let rows: Vec<T> = decode(bytes)?;
+    let mut encoder = Encoder::default();
+    rows.iter().try_for_each(|row| encoder.push(row))?;
+    let again = encoder.finish();
+    if again == bytes || canonical::canonical(&again)? == canonical::canonical(bytes)? {
+        return Ok(());
+    }
+    Err(CodecError::new("written once more it is another value"))
 }
 
 impl CodecError {
@@ -438,6 +459,101 @@ mod tests {
         round_trip(&[(1_i64, Some("a".to_owned()), 1.5, [1_u8, 2], vec![(true,)])]);
         round_trip(std::slice::from_ref(&(1..3)));
         round_trip::<Result<i64, String>>(&[Ok(1), Err("no".to_owned())]);
+    }
+
+    /// What decides whether a value is kept says yes.
+    #[track_caller]
+    fn kept<T: Serialize + DeserializeOwned + Debug>(rows: &[T]) {
+        check::<T>(&encode(rows)).unwrap_or_else(|error| panic!("{rows:?}: {error}"));
+    }
+
+    #[test]
+    fn a_value_that_does_not_come_back_is_refused_wherever_it_is() {
+        fn is_zero(value: &i64) -> bool {
+            *value == 0
+        }
+        fn five() -> i64 {
+            5
+        }
+        #[derive(Debug, Serialize, Deserialize)]
+        struct Wrong {
+            #[serde(skip_serializing_if = "is_zero", default = "five")]
+            value: i64,
+        }
+        kept(&[Wrong { value: 1 }, Wrong { value: 5 }]);
+        // Not the first row.
+        check::<Wrong>(&encode(&[Wrong { value: 1 }, Wrong { value: 0 }])).unwrap_err();
+
+        /// Writes what it does not read.
+        #[derive(Debug, Deserialize)]
+        struct OneWay(#[allow(dead_code)] i64);
+        impl Serialize for OneWay {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&self.0)
+            }
+        }
+        check::<OneWay>(&encode(&[OneWay(7)])).unwrap_err();
+
+        /// Comes back rounded, once.
+        #[derive(Debug, Serialize, Deserialize)]
+        #[serde(untagged)]
+        enum Number {
+            Small(f32),
+            Large(f64),
+        }
+        check::<Number>(&encode(&[Number::Small(0.5), Number::Large(0.1)])).unwrap_err();
+
+        /// Two fields of one name in a flattened struct.
+        #[derive(Debug, Serialize, Deserialize)]
+        struct Outer {
+            id: i64,
+            #[serde(flatten)]
+            inner: OuterInner,
+        }
+        #[derive(Debug, Serialize, Deserialize)]
+        struct OuterInner {
+            id: i64,
+        }
+        let twice = Outer {
+            id: 1,
+            inner: OuterInner { id: 2 },
+        };
+        check::<Outer>(&encode(&[twice])).unwrap_err();
+    }
+
+    #[test]
+    fn maps_without_an_order_are_kept() {
+        let map = |count: i64| -> HashMap<String, External> {
+            let entry = |key: i64| (key.to_string(), External::Tuple(key, "x".into()));
+            (0..count).map(entry).collect()
+        };
+        kept(&[map(0), map(1), map(40), map(3)]);
+        kept(&[HashMap::from([(1_i64, map(7)), (2, map(9))])]);
+    }
+
+    #[test]
+    fn whatever_is_kept_is_kept_together() {
+        kept(&externals());
+        kept(&[Some(f32::NAN), None, Some(-0.0)]);
+        kept(&[Some(None), None, Some(Some(u128::MAX)), Some(Some(0))]);
+        kept(&[json!({"a": [u64::MAX, i64::MIN, 0.1, 1e300, null], "b": {"": {}}})]);
+        kept(&[BTreeMap::from([(('x', i128::MIN), Some(()))])]);
+        kept(&[(
+            Internal::Struct { a: 1, b: None },
+            Adjacent::Tuple(1, "a".into()),
+        )]);
+        kept(&[vec![
+            Untagged::Float(1.5),
+            Untagged::Number(1),
+            Untagged::Text("1".into()),
+        ]]);
+        kept(&[
+            rust_decimal::Decimal::MAX,
+            rust_decimal::Decimal::new(-1, 28),
+        ]);
+        kept(&[uuid::Uuid::from_u128(u128::MAX)]);
+        kept(&[Some(chrono::DateTime::<chrono::Utc>::MIN_UTC), None]);
+        kept(&[std::borrow::Cow::<'static, str>::Borrowed("x")]);
     }
 
     struct Raw(Vec<u8>);

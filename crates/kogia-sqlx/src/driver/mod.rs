@@ -9,7 +9,8 @@ mod sqlite;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use kogia::core::{Dialect, Schema};
+use kogia::core::rows::ListBuilder;
+use kogia::core::{DatabaseId, Dialect, Schema};
 use kogia::{Backend, DatabaseConfig};
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Describe, Either, Error, Execute, SqlStr};
@@ -47,6 +48,18 @@ pub trait Sealed: Database {
         call: Call<Self>,
     ) -> BoxStream<'e, Result<Step<Self>, Error>>;
 
+    /// Adds the cell in a column of a row; see [`crate::CachedRow`].
+    #[doc(hidden)]
+    fn push_cell(
+        row: &Self::Row,
+        column: usize,
+        cells: &mut ListBuilder,
+    ) -> Result<(), BoxDynError>;
+
+    /// A type in the database's own numbering, or 0.
+    #[doc(hidden)]
+    fn type_id(type_info: &Self::TypeInfo) -> u32;
+
     #[doc(hidden)]
     fn prepare<'e>(
         connection: &'e mut Self::Connection,
@@ -65,6 +78,14 @@ pub trait Sealed: Database {
     #[allow(private_interfaces)]
     fn identify<'e>(connection: &'e mut Self::Connection)
     -> BoxFuture<'e, Result<Identity, Error>>;
+
+    /// The databases that are attached to a connection beside its own (SQLite).
+    #[doc(hidden)]
+    fn attached<'e>(
+        _connection: &'e mut Self::Connection,
+    ) -> BoxFuture<'e, Result<Vec<DatabaseId>, Error>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 
     /// The schema facts.
     #[doc(hidden)]

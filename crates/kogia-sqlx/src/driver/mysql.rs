@@ -1,10 +1,12 @@
 //! MySQL and MariaDB: the writer is a connection, known by its number and its account.
 
 use futures::future::BoxFuture;
+use kogia::core::rows::ListBuilder;
 use kogia::core::{DatabaseId, Dialect, Isolation, Schema};
 use kogia::{Backend, DatabaseConfig};
-use sqlx::Error;
+use sqlx::error::BoxDynError;
 use sqlx::mysql::{MySql, MySqlArguments, MySqlConnection};
+use sqlx::{Error, Row};
 
 use super::{Identity, Sealed, forward_to_connection};
 use crate::arguments::{self, Bound};
@@ -18,6 +20,18 @@ impl Sealed for MySql {
     #[allow(private_interfaces)]
     fn bound(arguments: &mut MySqlArguments) -> Option<Bound> {
         arguments::mysql(arguments)
+    }
+
+    fn push_cell(
+        row: &sqlx::mysql::MySqlRow,
+        column: usize,
+        cells: &mut ListBuilder,
+    ) -> Result<(), BoxDynError> {
+        crate::row::mysql(row.try_get_raw(column)?, cells)
+    }
+
+    fn type_id(_type_info: &sqlx::mysql::MySqlTypeInfo) -> u32 {
+        0
     }
 
     #[allow(private_interfaces)]

@@ -1,8 +1,10 @@
 //! PostgreSQL: the writer is a server process, known by its id and when it began.
 
 use futures::future::BoxFuture;
+use kogia::core::rows::ListBuilder;
 use kogia::core::{DatabaseId, Dialect, Isolation, Schema};
 use kogia::{Backend, DatabaseConfig};
+use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
 use sqlx::{Error, Row};
 
@@ -17,6 +19,18 @@ impl Sealed for Postgres {
     #[allow(private_interfaces)]
     fn bound(arguments: &mut PgArguments) -> Option<Bound> {
         arguments::postgres(arguments)
+    }
+
+    fn push_cell(
+        row: &sqlx::postgres::PgRow,
+        column: usize,
+        cells: &mut ListBuilder,
+    ) -> Result<(), BoxDynError> {
+        crate::row::postgres(row.try_get_raw(column)?, cells)
+    }
+
+    fn type_id(type_info: &sqlx::postgres::PgTypeInfo) -> u32 {
+        type_info.oid().map_or(0, |oid| oid.0)
     }
 
     #[allow(private_interfaces)]

@@ -1,8 +1,10 @@
 //! SQLite: the database is a file, the writer a thread of this process.
 
 use futures::future::BoxFuture;
+use kogia::core::rows::ListBuilder;
 use kogia::core::{DatabaseId, Dialect, Isolation, Schema};
 use kogia::{Backend, DatabaseConfig};
+use sqlx::error::BoxDynError;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 use sqlx::{Error, Row};
 
@@ -20,11 +22,29 @@ impl Sealed for Sqlite {
         arguments::sqlite(arguments)
     }
 
+    fn push_cell(
+        row: &sqlx::sqlite::SqliteRow,
+        column: usize,
+        cells: &mut ListBuilder,
+    ) -> Result<(), BoxDynError> {
+        crate::row::sqlite(row.try_get_raw(column)?, cells)
+    }
+
+    fn type_id(_type_info: &sqlx::sqlite::SqliteTypeInfo) -> u32 {
+        0
+    }
+
     #[allow(private_interfaces)]
     fn identify<'e>(
         connection: &'e mut SqliteConnection,
     ) -> BoxFuture<'e, Result<Identity, Error>> {
         Box::pin(identify(connection))
+    }
+
+    fn attached<'e>(
+        connection: &'e mut SqliteConnection,
+    ) -> BoxFuture<'e, Result<Vec<DatabaseId>, Error>> {
+        Box::pin(attached(connection))
     }
 
     fn catalog<'e>(connection: &'e mut SqliteConnection) -> BoxFuture<'e, Result<Schema, Error>> {
@@ -57,6 +77,8 @@ async fn identify(connection: &mut SqliteConnection) -> Result<Identity, Error> 
         }
     };
     let mut config = DatabaseConfig::new(DatabaseId::new(name), Dialect::Sqlite);
+    // By a callback of the pool, for instance.
+    config.attached = attached(connection).await?;
     for row in sqlx::query(SETTINGS).fetch_all(connection).await? {
         let (name, value): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         if name == "read_uncommitted" && value != "0" {
@@ -69,6 +91,28 @@ async fn identify(connection: &mut SqliteConnection) -> Result<Identity, Error> 
         backend: Backend::Process,
         primary: true,
     })
+}
+
+/// The files that are attached. Those in memory belong to the connection alone, and one that was
+/// deleted can be opened by nobody else.
+async fn attached(connection: &mut SqliteConnection) -> Result<Vec<DatabaseId>, Error> {
+    // The statement itself, unlike the table of that name, never begins a snapshot.
+    let listed: Vec<(i64, String, Option<String>)> = sqlx::query_as("PRAGMA database_list")
+        .persistent(false)
+        .fetch_all(connection)
+        .await?;
+    let mut attached = Vec::new();
+    for (_, name, file) in listed {
+        let Some(file) = file.filter(|file| name != "main" && !file.is_empty()) else {
+            continue;
+        };
+        match file_identity(&file) {
+            Ok(name) => attached.push(DatabaseId::new(name)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::Io(error)),
+        }
+    }
+    Ok(attached)
 }
 
 /// What a connection may have been opened with and what changes answers.

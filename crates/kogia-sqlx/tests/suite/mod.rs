@@ -1,5 +1,8 @@
 //! What holds on every database.
 
+pub(crate) mod faults;
+pub(crate) mod rows;
+
 use std::pin::Pin;
 use std::task::Poll;
 

@@ -15,7 +15,7 @@ mod token;
 
 use std::sync::Arc;
 
-use kogia_core::{Dialect, KeyColumn, KeyKind, Schema, Trigger, TriggerBody};
+use kogia_core::{DatabaseId, Dialect, KeyColumn, KeyKind, Schema, Trigger, TriggerBody};
 
 use crate::database::DatabaseConfig;
 use crate::store::Backend;
@@ -83,9 +83,19 @@ pub fn identity(dialect: Dialect, answers: &[Answer]) -> Result<Identity, Identi
     match (dialect, answers) {
         (Dialect::Postgres, [server, settings]) => postgres::identity(server, settings),
         (Dialect::MySql, [session, variables]) => mysql::identity(session, variables),
-        (Dialect::Sqlite, [file, settings]) => sqlite::identity(file, settings),
+        (Dialect::Sqlite, [files, settings]) => sqlite::identity(files, settings),
         _ => Err(IdentityError::Answer("another number of answers")),
     }
+}
+
+/// The question whose answer [`attached`] takes, where there is one: SQLite only.
+pub fn attached_question(dialect: Dialect) -> Option<&'static str> {
+    (dialect == Dialect::Sqlite).then_some(sqlite::FILES)
+}
+
+/// The databases that are attached to a connection beside its own.
+pub fn attached(answer: &Answer) -> Result<Vec<DatabaseId>, IdentityError> {
+    sqlite::attached(answer)
 }
 
 /// The questions whose answers [`catalog`] takes, in this order. The schema may change between

@@ -145,8 +145,22 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
     }
     for row in cascades {
         let (table, referenced, columns) = (row.text(0), row.text(1), row.text(4));
-        let (on_delete, on_update) = (row.text(2), row.text(3));
+        let (on_delete, on_update, schema) = (row.text(2), row.text(3), row.text(5));
         let acts = |action: &str| !matches!(action, "NO ACTION" | "RESTRICT");
+        if schema != database {
+            // A foreign key of another database of the server: what it does there counts as done
+            // by a trigger.
+            let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
+            let write = format!("DELETE FROM {}.{}", quoted(schema), quoted(table));
+            let trigger = Trigger {
+                body: TriggerBody::Statements(write.into()),
+                ..unknown_trigger(false, acts(on_update), acts(on_delete))
+            };
+            if let Some(relation) = tables.get_mut(referenced) {
+                relation.triggers.push(trigger);
+            }
+            continue;
+        }
         let cascade = Cascade {
             table: folded(table),
             on_delete: acts(on_delete),
@@ -178,7 +192,7 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
              table: grant it TRIGGER on the database"
         );
         for relation in tables.values_mut() {
-            relation.triggers = vec![unknown_trigger(true, true, true)];
+            relation.triggers.push(unknown_trigger(true, true, true));
         }
     }
     let mut functions: BTreeMap<Box<str>, Function> = BTreeMap::new();
@@ -271,7 +285,7 @@ const CASCADES: &str = r"
 SELECT r.table_name, r.referenced_table_name, r.delete_rule, r.update_rule,
        CASE WHEN SUM(COALESCE(c.extra, '') LIKE '%GENERATED%') = 0
             THEN GROUP_CONCAT(DISTINCT k.referenced_column_name ORDER BY 1 SEPARATOR '\n')
-       END
+       END, r.constraint_schema
   FROM information_schema.referential_constraints AS r
   JOIN information_schema.key_column_usage AS k
     ON k.constraint_schema = r.constraint_schema AND k.constraint_name = r.constraint_name

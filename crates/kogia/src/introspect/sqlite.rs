@@ -12,11 +12,12 @@ use super::{Answer, Identity, IdentityError, folded, key, unknown_trigger};
 use crate::database::DatabaseConfig;
 use crate::store::Backend;
 
-pub(super) const IDENTITY: &[&str] = &[FILE, SETTINGS];
+pub(super) const IDENTITY: &[&str] = &[FILES, SETTINGS];
 
 pub(super) const CATALOG: &[&str] = &[OBJECTS, KEYS, INDEXES, REFERENCES];
 
-const FILE: &str = "SELECT file FROM pragma_database_list WHERE name = 'main'";
+/// The statement itself, unlike the table of that name, never begins a snapshot.
+pub(super) const FILES: &str = "PRAGMA database_list";
 
 /// What a connection may have been opened with and what changes answers.
 const SETTINGS: &str = "\
@@ -36,17 +37,21 @@ const SETTINGS: &str = "\
     UNION ALL SELECT 'like', CAST('a' LIKE 'A' AS TEXT)";
 
 /// The database of a connection.
-pub(super) fn identity(file: &Answer, settings: &Answer) -> Result<Identity, IdentityError> {
-    let file = file.first().map_or("", |row| row.text(0));
+pub(super) fn identity(files: &Answer, settings: &Answer) -> Result<Identity, IdentityError> {
+    let main = files.iter().find(|row| row.text(1) == "main");
+    let file = main.map_or("", |row| row.text(2));
     let name = if file.is_empty() {
         // A database in memory, or a temporary one: nobody else ever meets it.
         let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;
+        getrandom::fill(&mut random)
+            .map_err(|error| std::io::Error::other(error.to_string()))?;
         format!("sqlite:memory:{:032x}", u128::from_le_bytes(random))
     } else {
         file_identity(file)?
     };
     let mut config = DatabaseConfig::new(DatabaseId::new(name), Dialect::Sqlite);
+    // By whoever opened the connection.
+    config.attached = attached(files)?;
     for row in settings {
         let (name, value) = (row.text(0).to_owned(), row.text(1).to_owned());
         if name == "read_uncommitted" && value != "0" {
@@ -59,6 +64,24 @@ pub(super) fn identity(file: &Answer, settings: &Answer) -> Result<Identity, Ide
         backend: Backend::Process,
         primary: true,
     })
+}
+
+/// The files that are attached. Those in memory belong to the connection alone, and one that was
+/// deleted can be opened by nobody else.
+pub(super) fn attached(files: &Answer) -> Result<Vec<DatabaseId>, IdentityError> {
+    let mut attached = Vec::new();
+    for row in files {
+        let (name, file) = (row.text(1), row.text(2));
+        if name == "main" || file.is_empty() {
+            continue;
+        }
+        match file_identity(file) {
+            Ok(name) => attached.push(DatabaseId::new(name)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(attached)
 }
 
 /// The identity of a file: not its path, because the same file may have several, and a new file

@@ -242,6 +242,91 @@ fn statements_that_do_not_parse_are_opaque() {
 }
 
 #[test]
+fn what_is_not_understood_may_begin_or_commit() {
+    let doubts = |statement: &Statement| {
+        let found = |effect: &Effect| matches!(effect, Effect::MayCommit);
+        statement.effects.iter().any(found)
+    };
+    let long = format!("COMMIT -- {}", "x".repeat(1 << 20));
+    for &dialect in ALL {
+        for sql in [
+            "COMMIT PROMPTLY AND WITHOUT FUSS",
+            "SELECT 'a; COMMIT",
+            "FROB; COMMIT",
+            long.as_str(),
+        ] {
+            assert!(doubts(&analyze(dialect, sql)), "{dialect}: {sql:.40}");
+        }
+        for sql in [
+            "SELECT frob FROM",
+            "SELECT 'a",
+            "CREATE TABLE x (id INTEGER)",
+        ] {
+            let doubtful = doubts(&analyze(dialect, sql));
+            assert!(dialect == MySql || !doubtful, "{dialect}: {sql}");
+        }
+    }
+    // The words that end a block or a transaction stand in a block here.
+    for sql in [
+        "BEGIN NOT ATOMIC IF 0 THEN COMMIT; END IF; END",
+        "IF 0 THEN SET @x = 1; COMMIT; END IF",
+        "again: LOOP COMMIT; END LOOP",
+        "again:WHILE 1 DO COMMIT; END WHILE",
+        "END",
+    ] {
+        let statement = analyze(MySql, sql);
+        let ends = |effect: &Effect| matches!(effect, Effect::Commit { .. });
+        assert!(!statement.effects.iter().any(ends), "{sql}");
+        assert!(doubts(&statement), "{sql}");
+        assert_eq!(statement.wide, Wide::Everything, "{sql}");
+    }
+}
+
+#[test]
+fn the_body_of_a_trigger_of_sqlite_ends_with_it() {
+    let body = "CREATE TRIGGER x AFTER UPDATE ON book WHEN new.id > 1 BEGIN \
+                UPDATE author SET n = CASE WHEN n = 1 THEN (SELECT CASE 1 WHEN 1 THEN 2 END) ELSE 3 END; \
+                DELETE FROM shelf; END";
+    for (prefix, text) in [("", body), ("", &format!("{body};"))] {
+        let statement = analyze(Sqlite, &format!("{prefix}{text}"));
+        assert_eq!(shown_why(&statement), "NotARead", "{text}");
+        assert_eq!(statement.wide, Wide::Schema, "{text}");
+        assert!(statement.effects.is_empty(), "{:?}", statement.effects);
+    }
+    // What follows is a statement of its own.
+    let statement = analyze(Sqlite, &format!("{body}; BEGIN; UPDATE book SET n = 1"));
+    assert_eq!(shown_why(&statement), "SeveralStatements");
+    assert_eq!(statement.wide, Wide::Schema);
+    assert!(matches!(statement.effects[..], [Effect::Begin { .. }]));
+    assert_eq!(&*statement.writes[0].table, "book");
+    let temporary = body.replace("CREATE", "CREATE TEMP");
+    let statement = analyze(Sqlite, &format!("{temporary}; {body}"));
+    assert!(matches!(statement.effects[..], [Effect::OpaqueWrites]));
+    // The END in it ends no transaction.
+    for prefix in ["EXPLAIN ", "EXPLAIN QUERY PLAN "] {
+        let statement = analyze(Sqlite, &format!("{prefix}{body}"));
+        assert!(statement.effects.is_empty(), "{:?}", statement.effects);
+    }
+    // Not the end of a trigger, or not of this dialect.
+    for (dialect, sql) in [
+        (Sqlite, "CREATE TRIGGER x BEGIN SELECT 1; END x; COMMIT"),
+        (Sqlite, "CREATE TRIGGER x BEGIN SELECT 1; SELECT 2"),
+        (MySql, body),
+        (MySql, "CREATE PROCEDURE p() BEGIN SELECT 1; END; COMMIT"),
+    ] {
+        let statement = analyze(dialect, sql);
+        assert_eq!(statement.wide, Wide::Everything, "{sql}");
+        assert!(
+            matches!(statement.effects[0], Effect::Taint { .. }),
+            "{sql}"
+        );
+    }
+    // A column of that name.
+    let statement = analyze(Sqlite, "CREATE TABLE x (trigger, function); COMMIT");
+    assert!(matches!(statement.effects[..], [Effect::Commit { .. }]));
+}
+
+#[test]
 fn unknown_statements_of_mysql_may_commit() {
     let has =
         |sql: &str, expected: fn(&Effect) -> bool| analyze(MySql, sql).effects.iter().any(expected);

@@ -270,7 +270,7 @@ fn what_mysql_makes_fit_its_column_is_broad() {
             (
                 "UPDATE IGNORE plain SET id = 300 WHERE id = 1",
                 &[],
-                "plain:broad",
+                "plain:broad plain:id=1",
             ),
             (
                 "UPDATE IGNORE plain SET id = 3 WHERE id = 1",
@@ -280,7 +280,7 @@ fn what_mysql_makes_fit_its_column_is_broad() {
             (
                 "UPDATE plain SET id = '3x' WHERE id = 1",
                 &[],
-                "plain:broad",
+                "plain:broad plain:id=1",
             ),
             (
                 "INSERT IGNORE INTO plain (id) VALUES (400) ON DUPLICATE KEY UPDATE v = 3",
@@ -296,6 +296,22 @@ fn what_mysql_makes_fit_its_column_is_broad() {
                 "LOAD DATA INFILE 'x' IGNORE INTO TABLE plain",
                 &[],
                 "plain:broad",
+            ),
+            ("DELETE QUICK FROM plain WHERE id = 3", &[], "plain:id=3"),
+            (
+                "DELETE LOW_PRIORITY QUICK IGNORE FROM plain WHERE id = 3",
+                &[],
+                "plain:id=3",
+            ),
+            (
+                "UPDATE LOW_PRIORITY IGNORE plain SET v = 1 WHERE id = 3",
+                &[],
+                "plain:id=3",
+            ),
+            (
+                "INSERT LOW_PRIORITY IGNORE INTO plain (id) VALUES (3)",
+                &[],
+                "plain:id=3",
             ),
         ],
     );
@@ -383,12 +399,10 @@ fn the_row_id_has_several_names() {
 
 #[test]
 fn identities_of_postgres_may_override_what_is_given() {
-    for (clause, expected) in [
-        ("OVERRIDING USER VALUE", "database schema"),
-        ("OVERRIDING SYSTEM VALUE", "database schema"),
-    ] {
+    for clause in ["OVERRIDING USER VALUE", "OVERRIDING SYSTEM VALUE"] {
+        // The parser does not know them.
         let sql = format!("INSERT INTO book (id, v) {clause} VALUES (77, 9)");
-        assert_renews(&[Postgres], &[(&sql, &[], expected)]);
+        assert_renews(&[Postgres], &[(&sql, &[], "database")]);
     }
     assert_renews(
         &[Postgres, MySql],
@@ -530,4 +544,34 @@ fn functions_of_users_count_as_the_worse_of_both() {
     // Stored functions of MySQL have other names, or are qualified.
     let statement = analyze(MySql, "SELECT shop.lower(title) FROM book");
     assert!(!statement.is_cacheable());
+}
+
+#[test]
+fn triggers_that_change_the_key_or_do_more_than_is_known() {
+    let trigger = |body| Trigger {
+        on_insert: true,
+        on_update: true,
+        on_delete: false,
+        body,
+    };
+    let plpgsql = |text: &str| TriggerBody::Statements(format!("BEGIN {text} END").into());
+    let cases = [
+        (plpgsql("NEW.v := 1; RETURN NEW;"), "book:id=1"),
+        (plpgsql("NEW.id := 7; RETURN NEW;"), "book:broad"),
+        (plpgsql("NEW := f(NEW); RETURN NEW;"), "book:id=1 database"),
+        (plpgsql("RETURN other;"), "book:id=1 database"),
+        (
+            plpgsql("SELECT 1, 7 INTO NEW; RETURN NEW;"),
+            "book:id=1 database",
+        ),
+        // A rewrite rule.
+        (TriggerBody::Unknown, "book:id=1 database"),
+    ];
+    for (body, expected) in cases {
+        let mut relations = catalog(Postgres);
+        relations[0].triggers = vec![trigger(body.clone())];
+        let sql = "INSERT INTO book (id) VALUES (1)";
+        let renewed = renews(Postgres, relations, sql, &[]);
+        assert_eq!(renewed, expected, "{body:?}");
+    }
 }
