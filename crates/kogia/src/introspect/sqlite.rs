@@ -43,8 +43,7 @@ pub(super) fn identity(files: &Answer, settings: &Answer) -> Result<Identity, Id
     let name = if file.is_empty() {
         // A database in memory, or a temporary one: nobody else ever meets it.
         let mut random = [0; 16];
-        getrandom::fill(&mut random)
-            .map_err(|error| std::io::Error::other(error.to_string()))?;
+        getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;
         format!("sqlite:memory:{:032x}", u128::from_le_bytes(random))
     } else {
         file_identity(file)?
@@ -358,4 +357,20 @@ fn parse_trigger(sql: &str) -> Option<Trigger> {
         on_delete: tokens.is_word(event, "DELETE"),
         body: TriggerBody::Statements(tokens.slice(begin + 1..end).into()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trigger_that_is_not_understood_may_do_anything() {
+        for sql in [
+            "",
+            "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1;",
+            "CREATE TRIGGER t AFTER INSERT ON a BEGIN 'SELECT 1; END",
+        ] {
+            assert_eq!(trigger(sql), unknown_trigger(true, true, true), "{sql}");
+        }
+    }
 }
