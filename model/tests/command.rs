@@ -1,5 +1,7 @@
 //! The command says what it found, and its exit code says whether that is well.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
+
 use std::process::{Command, Output};
 
 fn run(arguments: &[&str]) -> (Option<i32>, String) {

@@ -32,7 +32,8 @@ struct Fetched<F> {
     got: F,
     /// The names of the columns, if there was a row.
     columns: Vec<String>,
-    primary: bool,
+    /// Why it must not be stored.
+    doubt: Option<&'static str>,
 }
 
 /// Answers the query that has left its call at the desk.
@@ -59,9 +60,9 @@ pub(crate) async fn answer<DB: Driver, F: Send>(
         options: &asked.options,
     };
     let encoded = |fetched: &Fetched<F>, database: &kogia::Database| {
-        let encoded = match fetched.primary {
-            true => encode(&fetched.got, &fetched.columns),
-            false => Err(NOT_PRIMARY.to_owned()),
+        let encoded = match fetched.doubt {
+            None => encode(&fetched.got, &fetched.columns),
+            Some(why) => Err(why.to_owned()),
         };
         encoded
             .map_err(|why| database.not_stored(sql.as_str(), &why))
@@ -72,24 +73,35 @@ pub(crate) async fn answer<DB: Driver, F: Send>(
             let database = pool.current_database().await;
             if !only_reads(&database.analyze(query.sql)) {
                 let mut connection = pool.acquire().await?;
-                deliver(written(&mut connection, call, asked.rows), desk, asked.rows).await?;
+                deliver(
+                    written(&mut connection, call, asked.rows),
+                    desk,
+                    asked.rows,
+                    &mut Over::Begun,
+                )
+                .await?;
                 return Ok(Answer::Fresh(finish.await?));
             }
             let run = || async {
                 let mut connection = pool.acquire().await?;
-                let live = connection.live().await?;
+                let mut attended = Attended::new(connection.live().await?);
                 // Only a connection like those that the key speaks of may fill.
-                let same = live.session.database().config().id == database.config().id
-                    && live.session.database().config().settings == database.config().settings;
-                let primary = same && live.primary;
-                let steps = DB::fetch_many(&mut *live.connection, call);
-                let columns = deliver(steps, desk, asked.rows).await?;
+                let config = attended.live.session.database().config();
+                let same = config.id == database.config().id
+                    && config.settings == database.config().settings;
+                let doubt = match same {
+                    true => attended.live.doubt(),
+                    false => Some("the connection has another database, or other settings"),
+                };
+                let steps = DB::fetch_many(&mut *attended.live.connection, call);
+                let columns = deliver(steps, desk, asked.rows, &mut attended.over).await?;
+                drop(attended);
                 drop(connection);
                 let got = finish.await?;
                 Ok::<_, Failure>(Fetched {
                     got,
                     columns,
-                    primary,
+                    doubt,
                 })
             };
             database
@@ -103,35 +115,38 @@ pub(crate) async fn answer<DB: Driver, F: Send>(
             }
             let statement = connection.live().await?.session.analyze(query.sql);
             if !only_reads(&statement) {
-                deliver(written(connection, call, asked.rows), desk, asked.rows).await?;
+                deliver(
+                    written(connection, call, asked.rows),
+                    desk,
+                    asked.rows,
+                    &mut Over::Begun,
+                )
+                .await?;
                 return Ok(Answer::Fresh(finish.await?));
             }
-            let mut attended = Attended {
-                live: connection.live().await?,
-                over: false,
-            };
+            let mut attended = Attended::new(connection.live().await?);
+            let doubt = attended.live.doubt();
             let Live {
                 connection,
                 session,
-                primary,
                 ..
             } = &mut *attended.live;
-            let primary = *primary;
             let database = session.database().clone();
+            let over = &mut attended.over;
             let run = || async {
                 let steps = DB::fetch_many(&mut **connection, call);
-                let columns = deliver(steps, desk, asked.rows).await?;
+                let columns = deliver(steps, desk, asked.rows, over).await?;
                 let got = finish.await?;
                 Ok::<_, Failure>(Fetched {
                     got,
                     columns,
-                    primary,
+                    doubt,
                 })
             };
             let answer = session
                 .read(&query, run, |fetched| encoded(fetched, &database))
                 .await;
-            attended.over = true;
+            attended.over = Over::Read;
             answer
         }
     };
@@ -141,8 +156,6 @@ pub(crate) async fn answer<DB: Driver, F: Send>(
         Err(Failure(error)) => Err(error),
     }
 }
-
-const NOT_PRIMARY: &str = "the connection reaches another server than the one that takes writes";
 
 /// Answers a query whose rows are wanted one by one. `values` turns each row at the desk into a
 /// value.
@@ -201,9 +214,15 @@ async fn deliver<DB: Driver>(
     mut steps: BoxStream<'_, Result<Step<DB>, Error>>,
     desk: &Desk<DB>,
     wanted: Rows,
+    over: &mut Over,
 ) -> Result<Vec<String>, Error> {
     let mut columns = None;
-    while let Some(step) = steps.try_next().await? {
+    loop {
+        let step = steps.try_next().await;
+        if !matches!(step, Err(ref error) if !matches!(error, Error::Database(_))) {
+            *over = Over::Answered;
+        }
+        let Some(step) = step? else { break };
         let Either::Right(row) = step else { continue };
         columns.get_or_insert_with(|| {
             let name = |column: &DB::Column| column.name().to_owned();
@@ -234,16 +253,37 @@ fn written<DB: Driver>(
     }
 }
 
-/// A read on a session. If its caller gives up, nobody knows whether it has begun a snapshot.
+/// A read on a connection. If its caller gives up, nobody knows whether it has begun a snapshot,
+/// and before it is answered, not even what the next answer belongs to.
 struct Attended<'a, DB: Driver> {
     live: &'a mut Live<DB>,
-    over: bool,
+    over: Over,
+}
+
+/// How far a read has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    Begun,
+    /// The driver has seen the beginning of the answer, and passes over the rest if it must.
+    Answered,
+    /// The session knows how it ended.
+    Read,
+}
+
+impl<'a, DB: Driver> Attended<'a, DB> {
+    fn new(live: &'a mut Live<DB>) -> Self {
+        let over = Over::Begun;
+        Attended { live, over }
+    }
 }
 
 impl<DB: Driver> Drop for Attended<'_, DB> {
     fn drop(&mut self) {
+        if self.over == Over::Begun {
+            self.live.disturb();
+        }
         let session = &mut self.live.session;
-        if !self.over
+        if self.over != Over::Read
             && session.in_transaction()
             && let Ok(running) = session.before("SELECT 1", &[])
         {

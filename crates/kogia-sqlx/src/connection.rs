@@ -31,8 +31,11 @@ pub struct CachedConnection<DB: Driver> {
 pub(crate) struct Live<DB: Driver> {
     pub(crate) connection: PoolConnection<DB>,
     pub(crate) session: Session,
-    /// Whether what it answers may be stored.
-    pub(crate) primary: bool,
+    /// Whether it is to the server that takes writes.
+    primary: bool,
+    /// How often a caller gave up where the driver of MySQL then mistakes the answer to one
+    /// statement for that to the next.
+    disturbed: u32,
     /// Marks of statements whose caller gave up while they were under way.
     unsettled: Vec<Marks>,
 }
@@ -44,6 +47,7 @@ impl<DB: Driver> CachedConnection<DB> {
             connection,
             session,
             primary: known.primary,
+            disturbed: 0,
             unsettled: Vec::new(),
         };
         CachedConnection {
@@ -175,6 +179,29 @@ impl<DB: Driver> Live<DB> {
         Ok(flight)
     }
 
+    /// A caller gave up before the statement was answered.
+    ///
+    /// The driver of MySQL forgets a statement that it was preparing. What the connection says
+    /// from then on may belong to something else: nothing of it is stored, no answer of it counts
+    /// as an outcome, and nobody else gets the connection.
+    pub(crate) fn disturb(&mut self) {
+        if DB::DIALECT == kogia::core::Dialect::MySql {
+            self.disturbed += 1;
+            self.connection.close_on_drop();
+        }
+    }
+
+    /// Why an answer of this connection must not be stored.
+    pub(crate) fn doubt(&self) -> Option<&'static str> {
+        match (self.primary, self.disturbed) {
+            (true, 0) => None,
+            (true, _) => Some("a query on this connection was given up before it was answered"),
+            (false, _) => {
+                Some("the connection is to another server than the one that takes writes")
+            }
+        }
+    }
+
     /// Waits until statements whose caller gave up are over.
     ///
     /// Commands of one connection run in order, so an answer to a later one says that they are. If
@@ -183,7 +210,8 @@ impl<DB: Driver> Live<DB> {
         if self.unsettled.is_empty() {
             return;
         }
-        let over = self.is_over().await;
+        // What was disturbed itself was not even sent, or its answer is known to be awaited.
+        let over = self.is_over().await && self.disturbed <= 1;
         for marks in self.unsettled.drain(..) {
             if over {
                 marks.clear();
@@ -246,6 +274,7 @@ impl<DB: Driver> Flight<'_, DB> {
     /// The statement is over, or has failed in some way.
     pub(crate) async fn land<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
         let outcome = match &result {
+            _ if self.live.disturbed > 0 => Outcome::Unknown,
             Ok(_) => Outcome::Done,
             Err(Error::Database(_)) => Outcome::Failed,
             // The connection may have been lost, or only an argument was wrong.
@@ -266,6 +295,7 @@ impl<DB: Driver> Flight<'_, DB> {
 impl<DB: Driver> Drop for Flight<'_, DB> {
     fn drop(&mut self) {
         if let Some(mut running) = self.running.take() {
+            self.live.disturb();
             self.live.unsettled.extend(running.detach());
             self.live.session.after(running, Outcome::Unknown);
         }

@@ -37,7 +37,7 @@
 //! ```
 //!
 //! The primary types are [`CachedPool`], [`CachedConnection`] and [`CachedTransaction`], which take
-//! the places of sqlx's `Pool`, `PoolConnection` and `Transaction`, and [`Cached`], a typed query on
+//! the places of sqlx's `Pool`, `PoolConnection` and `Transaction`, and [`Cached`], a query on
 //! its way to the cache.
 //!
 //! # What it does
@@ -49,17 +49,28 @@
 //!   entries. A connection whose settings a task changed is closed and not given to another one.
 //! - A write whose future is dropped halfway is invalidated when the connection answers again.
 //!
+//! - It answers `fetch_all`, `fetch_one`, `fetch_optional` and streams (`fetch`) of `query_as`,
+//!   `query_scalar`, `try_map`, of the macros (`query!` with `map`), and of `query`, whose rows
+//!   become [`CachedRow`]s.
+//! - It reads every value back before it is kept. What does not come back as it was, what is
+//!   larger than 16 MiB, and what a replica answered is delivered and not kept;
+//!   [`kogia::Event::NotStored`] says why, and [`kogia::Event::Read`] why a query bypasses.
+//!
 //! # What it does not
 //!
 //! - Queries without `.cached(…)` are not cached, only followed.
 //! - Writes of other programs, and on [`CachedPool::uncached`], are not seen. They show when entries
 //!   expire, after an hour unless told otherwise.
+//! - A change of the schema that it cannot see is to be told: [`CachedPool::reload_catalog`].
+//! - Variants of an untagged enum that write the same cannot be told apart: such a value comes back
+//!   as the first of them, as from any format of serde.
 //! - `sqlx::Acquire` is not implemented, because it promises a transaction that nobody follows.
 //!
 //! # Features
 //!
 //! `sqlite`, `postgres` and `mysql` (which is MariaDB, too) add a database each; without one there
-//! is nothing to wrap. `migrate` adds `CachedPool::migrate`.
+//! is nothing to wrap. `migrate` adds `CachedPool::migrate`. `chrono`, `json`, `rust_decimal` and
+//! `uuid` let a [`CachedRow`] give values of these crates; typed rows need no feature.
 
 mod answer;
 mod arguments;

@@ -263,8 +263,12 @@ impl<DB: Driver> CachedPool<DB> {
         Ok(())
     }
 
-    /// Whether a statement does nothing but read, so that nobody needs to follow it.
+    /// Whether a statement does nothing but read, so that nobody needs to follow it. On MySQL
+    /// somebody must notice if its caller gives up, whatever it does.
     fn only_reads(&self, sql: &str) -> bool {
+        if DB::DIALECT == kogia::core::Dialect::MySql {
+            return false;
+        }
         let statement = self.0.database.load().analyze(sql);
         !statement.is_write() && statement.effects.is_empty()
     }

@@ -85,3 +85,44 @@ async fn a_snapshot_is_not_shared() {
     snapshot.commit().await.unwrap();
     assert_eq!(one(&db, 1).await, Some(book(1, "b")));
 }
+
+/// What PostgreSQL writes itself is the oracle for cells that are decoded by hand.
+#[tokio::test]
+async fn cells_are_what_the_database_writes() {
+    let (_cache, db) = open("cells").await;
+    let numbers = "SELECT v AS cell, v::text AS text FROM (VALUES ('0'::numeric), ('-0.00010'), \
+                   ('1'), ('9999'), ('10000'), ('100000000'), ('12345678901234567890.5'), \
+                   ('1e-20'), ('-1e30'), ('0.0001'), ('0.12345'), ('10000.00000001'), ('NaN'), \
+                   ('Infinity'), ('-Infinity'), ('1.10'), ('5e-5')) AS t(v)";
+    let rows = sqlx::query(numbers).cached(&db).fetch_all().await.unwrap();
+    assert_eq!(rows.len(), 17);
+    for row in rows {
+        assert_eq!(row.get::<&str>("cell"), row.get::<&str>("text"));
+    }
+    sqlx::raw_sql("CREATE TYPE mood AS ENUM ('happy', 'sad')")
+        .execute(&db)
+        .await
+        .unwrap();
+    let others = "SELECT 'sad'::mood, 'infinity'::date, '-infinity'::timestamptz, \
+                  '0044-03-15 BC'::date, 'x'::\"char\", ARRAY[1, 2], 'a'::char(3), \
+                  '<a/>'::xml, 4294967295::oid, '24:00'::time";
+    let row = sqlx::query(others).cached(&db).fetch_one().await.unwrap();
+    use kogia::core::rows::Cell;
+    let cell = |index: usize| row.cell(index).unwrap();
+    assert_eq!(cell(0), Cell::Enum("sad"));
+    assert_eq!(cell(1), Cell::Date(i32::MAX));
+    row.try_get::<chrono::NaiveDate>(1).unwrap_err();
+    assert_eq!(cell(2), Cell::TimestampTz(i64::MIN));
+    row.try_get::<chrono::DateTime<chrono::Utc>>(2).unwrap_err();
+    let ides = chrono::NaiveDate::from_ymd_opt(-43, 3, 15).unwrap();
+    assert_eq!(row.get::<chrono::NaiveDate>(3), ides);
+    assert_eq!(cell(4), Cell::I8(b'x' as i8));
+    assert!(
+        matches!(cell(5), Cell::OtherBytes { type_name: "INT4[]", bytes } if bytes.len() == 36)
+    );
+    assert_eq!(cell(6), Cell::Text("a  "));
+    assert_eq!(cell(7), Cell::Xml("<a/>"));
+    assert_eq!(row.get::<u32>(8), u32::MAX);
+    assert_eq!(cell(9), Cell::Time(86_400_000_000));
+    row.try_get::<chrono::NaiveTime>(9).unwrap_err();
+}

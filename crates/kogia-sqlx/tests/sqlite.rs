@@ -125,7 +125,6 @@ async fn a_text_that_attaches_and_writes_makes_the_file_stale() {
 #[tokio::test]
 async fn a_file_that_the_pool_attaches_to_every_connection_is_known() {
     let (first, second, file) = two_files().await;
-    assert_eq!(title(&second).await, "old");
     let attach = format!("ATTACH '{}' AS other", file.replace('\'', "''"));
     let options = first.uncached().connect_options();
     let plain = SqlitePoolOptions::new()
@@ -156,6 +155,7 @@ async fn a_file_that_the_pool_attaches_to_every_connection_is_known() {
             .await
             .unwrap();
     }
+    assert_eq!(title(&second).await, "old");
     sqlx::query("UPDATE other.book SET title = 'new'")
         .execute(&db)
         .await

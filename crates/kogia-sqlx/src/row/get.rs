@@ -256,3 +256,38 @@ pub(super) fn days_since_1970(year: i32, month: u8, day: u8) -> Option<i32> {
     let day = (153 * month + 2) / 5 + i32::from(day) - 1;
     Some(era * 146_097 + year * 365 + year / 4 - year / 100 + day - 719_468)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        let mut day = chrono::NaiveDate::from_ymd_opt(-4, 1, 1).unwrap();
+        let last = chrono::NaiveDate::from_ymd_opt(2405, 1, 1).unwrap();
+        while day < last {
+            use chrono::Datelike;
+            let (month, of_month) = (day.month() as u8, day.day() as u8);
+            let days = days_since_1970(day.year(), month, of_month);
+            assert_eq!(days, Some(day.to_epoch_days()), "{day}");
+            day = day.succ_opt().unwrap();
+        }
+        for (year, month, day) in [(2023, 2, 29), (1900, 2, 29), (2024, 0, 1), (2024, 13, 1)] {
+            assert_eq!(days_since_1970(year, month, day), None);
+        }
+        assert_eq!(days_since_1970(2024, 4, 31), None);
+        assert_eq!(days_since_1970(2024, 1, 0), None);
+    }
+
+    #[test]
+    fn integers_fit_or_are_refused() {
+        assert_eq!(u8::from_cell(Cell::I64(255)).unwrap(), 255);
+        u8::from_cell(Cell::I64(256)).unwrap_err();
+        i64::from_cell(Cell::U64(u64::MAX)).unwrap_err();
+        i64::from_cell(Cell::F64(1.0)).unwrap_err();
+        i64::from_cell(Cell::Null).unwrap_err();
+        assert_eq!(<Option<i64>>::from_cell(Cell::Null).unwrap(), None);
+        f32::from_cell(Cell::F64(0.1)).unwrap_err();
+        assert_eq!(f64::from_cell(Cell::F32(0.5)).unwrap(), 0.5);
+    }
+}

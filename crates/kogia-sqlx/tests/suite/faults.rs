@@ -1,5 +1,6 @@
 //! What goes wrong, and what is given up, on every database.
 
+/// The suite of faults for one database.
 #[macro_export]
 macro_rules! faults_suite {
     ($database:ty, $dialect:literal) => {
@@ -81,8 +82,14 @@ macro_rules! faults_suite {
                         tokio::task::yield_now().await;
                     }
                 }
-                assert_eq!(one(&mut transaction, 100).await, Some(book(100, "n")));
-                transaction.rollback().await.unwrap();
+                // sqlx's driver of MySQL does not survive every one of these points, so that the
+                // connection is closed.
+                if $dialect != "mysql" {
+                    assert_eq!(one(&mut transaction, 100).await, Some(book(100, "n")));
+                    transaction.rollback().await.unwrap();
+                } else {
+                    drop(transaction);
+                }
                 assert_eq!(settled(&cache, &db).await, [book(1, "a")]);
             }
         }
