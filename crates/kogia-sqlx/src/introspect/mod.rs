@@ -1,14 +1,7 @@
 //! What a live connection says about its database, asked in the words of [`kogia::introspect`].
 
-#[cfg(all(test, feature = "mysql"))]
-mod mysql;
-#[cfg(all(test, feature = "postgres"))]
-mod postgres;
-#[cfg(all(test, feature = "sqlite"))]
-mod sqlite;
-
 #[cfg(test)]
-mod testing;
+mod tests;
 
 use kogia::core::{DatabaseId, Schema};
 use kogia::introspect::{self, Answer, Identity, IdentityError};

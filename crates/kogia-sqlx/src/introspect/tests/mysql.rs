@@ -1,11 +1,11 @@
 //! Catalogs of MySQL and MariaDB.
 
-use kogia::core::{Cascade, KeyKind, RelationKind, Trigger, TriggerBody, Volatility};
+use kogia::core::{Cascade, KeyKind, RelationKind, Schema, Trigger, TriggerBody, Volatility};
 use sqlx::Connection;
 use sqlx::mysql::{MySql, MySqlConnection};
 
-use super::testing::{relation, unknown_trigger};
-use super::*;
+use super::{relation, unknown_trigger};
+use crate::introspect::catalog_of;
 use crate::testing;
 
 /// The catalog of a database of its own.

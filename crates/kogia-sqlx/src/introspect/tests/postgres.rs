@@ -1,11 +1,13 @@
 //! Catalogs of PostgreSQL.
 
-use kogia::core::{Cascade, KeyKind, Relation, RelationKind, Trigger, TriggerBody, Volatility};
+use kogia::core::{
+    Cascade, KeyKind, Relation, RelationKind, Schema, Trigger, TriggerBody, Volatility,
+};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnection, Postgres};
 
-use super::testing::{kind, relation, unknown_trigger};
-use super::*;
+use super::{kind, relation, unknown_trigger};
+use crate::introspect::catalog_of;
 use crate::testing;
 
 /// The catalog of a database of its own.

@@ -1,11 +1,11 @@
 //! Catalogs of SQLite.
 
-use kogia::core::{Cascade, KeyKind, RelationKind, Trigger, TriggerBody};
+use kogia::core::{Cascade, KeyKind, RelationKind, Schema, Trigger, TriggerBody};
 use sqlx::Connection;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 
-use super::testing::{kind, relation, unknown_trigger};
-use super::*;
+use super::{kind, relation, unknown_trigger};
+use crate::introspect::catalog_of;
 
 async fn catalog(sql: &'static str) -> Schema {
     let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
