@@ -161,7 +161,7 @@ async fn what_happens_behind_a_write() {
         on_update: true,
         on_delete: false,
         body: TriggerBody::Statements(
-            "\n               BEGIN NEW.updated = now(); RETURN NEW; END ".into(),
+            "\n           BEGIN NEW.updated = now(); RETURN NEW; END ".into(),
         ),
     };
     assert_eq!(author.triggers, [touch]);
