@@ -13,6 +13,7 @@ use sqlx::{Connection, Describe, Either, Error, Execute, Executor, SqlSafeStr, S
 use crate::arguments::Bound;
 use crate::connections::Known;
 use crate::driver::{Call, Driver, Step};
+use crate::introspect;
 use crate::pool::CachedPool;
 use crate::transaction::CachedTransaction;
 
@@ -223,7 +224,7 @@ impl<DB: Driver> Live<DB> {
         if !self.session.wants_attached() {
             return Ok(());
         }
-        let attached = DB::attached(&mut *self.connection).await?;
+        let attached = introspect::attached::<DB>(&mut *self.connection).await?;
         self.session.attached(&attached).map_err(refused)
     }
 

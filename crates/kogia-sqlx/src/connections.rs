@@ -10,10 +10,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use kogia::introspect::Identity;
 use kogia::{Backend, Cache, Database, Resolver};
 use sqlx::{Error, SqlStr, Statement};
 
-use crate::driver::{Driver, Identity};
+use crate::driver::Driver;
+use crate::introspect;
 
 /// A connection's database, and where its writes run.
 #[derive(Debug)]
@@ -64,7 +66,7 @@ impl<DB: Driver> Connections<DB> {
             if let Some(known) = &self.lock().only {
                 return Ok(Arc::clone(known));
             }
-            let known = self.learn(DB::identify(connection).await?);
+            let known = self.learn(introspect::identify::<DB>(connection).await?);
             return Ok(Arc::clone(self.lock().only.get_or_insert(known)));
         };
         let statement = DB::prepare(connection, SqlStr::from_static(marker), &[]).await?;
@@ -72,7 +74,7 @@ impl<DB: Driver> Connections<DB> {
         if let Some((_, known)) = self.lock().known.get(&address) {
             return Ok(Arc::clone(known));
         }
-        let known = self.learn(DB::identify(connection).await?);
+        let known = self.learn(introspect::identify::<DB>(connection).await?);
         let mut state = self.lock();
         if state.known.len() >= Self::CAPACITY {
             state.known.clear();

@@ -75,12 +75,12 @@
 mod answer;
 mod arguments;
 mod cached;
-mod catalog;
 mod codec;
 mod connection;
 mod connections;
 mod desk;
 mod driver;
+mod introspect;
 mod kept;
 mod pool;
 mod row;

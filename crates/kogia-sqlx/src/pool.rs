@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use crate::connection::CachedConnection;
 use crate::connections::{Connections, Known};
 use crate::driver::{Call, Driver, Step};
+use crate::introspect;
 use crate::shape;
 use crate::transaction::CachedTransaction;
 
@@ -258,7 +259,7 @@ impl<DB: Driver> CachedPool<DB> {
                 return Ok(());
             }
         };
-        reload.finish(DB::catalog(connection).await?);
+        reload.finish(introspect::catalog_of::<DB>(connection).await?);
         Ok(())
     }
 

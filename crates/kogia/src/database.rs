@@ -104,6 +104,11 @@ pub struct CatalogReload {
 }
 
 impl CatalogReload {
+    /// The database's SQL.
+    pub fn dialect(&self) -> Dialect {
+        self.database.0.config.dialect
+    }
+
     /// Uses a catalog that was read from the database after the reload began.
     pub fn finish(self, schema: Schema) {
         let inner = &self.database.0;

@@ -4,6 +4,7 @@ mod cache;
 mod database;
 mod event;
 mod flight;
+pub mod introspect;
 mod policy;
 mod read;
 mod session;
@@ -16,7 +17,7 @@ pub use self::cache::{BuildError, Cache, CacheBuilder, Marks, OnStoreFailure, Wr
 pub use self::database::{CatalogReload, Database, DatabaseConfig, Resolver, Verdict};
 pub use self::event::{BypassReason, Event, Listener, ReadOutcome, Stats};
 pub use self::policy::{QueryMode, QueryOptions, TablePolicy};
-pub use self::read::{Answer, Encoded, Query};
+pub use self::read::{Answer, Encoded, Lookup, Permit, Query};
 pub use self::session::{Running, Session};
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use self::store::FileStore;

@@ -66,8 +66,19 @@ pub(crate) enum Step {
     Run(Permit),
 }
 
+/// What a session knows about a query without running it; see [`crate::Session::look_up`].
+#[derive(Debug)]
+pub enum Lookup {
+    /// The answer: the encoded result.
+    Cached(Bytes),
+    /// Run the query, and hand the result to [`crate::Session::fill`] if it is wanted.
+    Run(Permit),
+}
+
 /// What a reader may do with the result of the query that it runs now.
-pub(crate) struct Permit {
+///
+/// It holds the stamp that was read before the query runs; dropped, nothing is stored.
+pub struct Permit {
     database: Database,
     fill: Option<Fill>,
     leader: Option<Leader>,
@@ -77,7 +88,7 @@ pub(crate) struct Permit {
 
 impl Permit {
     /// Whether the result is wanted, for the store or for the transaction's own cache.
-    pub(crate) fn wants_result(&self) -> bool {
+    pub fn wants_result(&self) -> bool {
         self.fill.is_some()
     }
 
@@ -100,14 +111,24 @@ impl Permit {
         None
     }
 
-    fn bypass(database: &Database) -> Step {
-        Step::Run(Permit {
+    /// Only to run: nothing is stored.
+    pub(crate) fn bypass(database: &Database) -> Permit {
+        Permit {
             database: database.clone(),
             fill: None,
             leader: None,
             ttl: Duration::ZERO,
             private: false,
-        })
+        }
+    }
+}
+
+impl std::fmt::Debug for Permit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Permit")
+            .field("database", &self.database)
+            .field("wants_result", &self.wants_result())
+            .finish_non_exhaustive()
     }
 }
 
@@ -134,7 +155,7 @@ impl Reader<'_> {
             Err(reason) => {
                 let outcome = ReadOutcome::Bypass(reason);
                 self.database.inner_cache().events.read(query.sql, &outcome);
-                Permit::bypass(self.database)
+                Step::Run(Permit::bypass(self.database))
             }
         }
     }

@@ -12,7 +12,7 @@ use kogia_core::{
 
 use crate::cache::{Marks, WriteError};
 use crate::database::{Database, LoadedCatalog};
-use crate::read::{Answer, Encoded, Permit, Query, Reader, Step};
+use crate::read::{Answer, Encoded, Lookup, Permit, Query, Reader, Step};
 use crate::store::{Backend, StoreError};
 
 /// One database connection's life.
@@ -108,6 +108,30 @@ impl Session {
         E: From<WriteError>,
     {
         drive_blocking(self, query, run, encode)
+    }
+
+    /// The first half of a read, for a front end that runs queries in its own way: what the cache
+    /// knows, without waiting for other readers.
+    ///
+    /// A query that must run is then a statement like any other ([`Session::before`],
+    /// [`Session::after`]); its result goes to [`Session::fill`].
+    pub fn look_up(&mut self, query: &Query<'_>) -> Lookup {
+        let waits = std::mem::take(&mut self.waits);
+        let step = self.step(query);
+        self.waits = waits;
+        match step {
+            Step::Answer(value) => Lookup::Cached(value),
+            Step::Run(permit) => Lookup::Run(permit),
+            // A session that does not wait is never told to.
+            Step::Wait(_) => Lookup::Run(Permit::bypass(&self.database)),
+        }
+    }
+
+    /// The second half: stores the result of a query that [`Session::look_up`] permitted to run.
+    pub fn fill(&mut self, permit: Permit, result: Encoded) {
+        if let Some((fill, result)) = permit.finish(result) {
+            self.private.insert(&fill, result);
+        }
     }
 
     /// Prepares for a statement: what it is about to commit is marked, and acknowledged, when

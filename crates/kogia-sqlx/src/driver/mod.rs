@@ -9,11 +9,11 @@ mod sqlite;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use kogia::core::Dialect;
 use kogia::core::rows::ListBuilder;
-use kogia::core::{DatabaseId, Dialect, Schema};
-use kogia::{Backend, DatabaseConfig};
+use kogia::introspect::{Answer, TextRow};
 use sqlx::error::BoxDynError;
-use sqlx::{Database, Describe, Either, Error, Execute, SqlStr};
+use sqlx::{Database, Describe, Either, Error, Execute, Row, SqlStr};
 
 use crate::arguments::Bound;
 
@@ -73,23 +73,18 @@ pub trait Sealed: Database {
         sql: SqlStr,
     ) -> BoxFuture<'e, Result<Describe<Self>, Error>>;
 
-    /// Which database this is, and everything about a fresh session that can change a result.
+    /// The rows that answer a question about the database, as text.
     #[doc(hidden)]
-    #[allow(private_interfaces)]
-    fn identify<'e>(connection: &'e mut Self::Connection)
-    -> BoxFuture<'e, Result<Identity, Error>>;
+    fn ask<'e>(
+        connection: &'e mut Self::Connection,
+        question: &'static str,
+    ) -> BoxFuture<'e, Result<Answer, Error>>;
 
-    /// The databases that are attached to a connection beside its own (SQLite).
+    /// What to do where the database refuses to say which one it is.
     #[doc(hidden)]
-    fn attached<'e>(
-        _connection: &'e mut Self::Connection,
-    ) -> BoxFuture<'e, Result<Vec<DatabaseId>, Error>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
+    fn explain_refusal(error: Error) -> Error {
+        error
     }
-
-    /// The schema facts.
-    #[doc(hidden)]
-    fn catalog<'e>(connection: &'e mut Self::Connection) -> BoxFuture<'e, Result<Schema, Error>>;
 
     /// Whether the writer that a mark names can no longer commit anything; `None` if the database
     /// does not tell.
@@ -100,15 +95,16 @@ pub trait Sealed: Database {
     ) -> BoxFuture<'e, Result<Option<bool>, Error>>;
 }
 
-/// What a connection says about itself and its database.
-#[derive(Debug, Clone)]
-pub(crate) struct Identity {
-    /// The database, and what a fresh session of it is like.
-    pub(crate) config: DatabaseConfig,
-    /// Where a writer on this connection runs.
-    pub(crate) backend: Backend,
-    /// Whether this is the server that takes writes. What another one answers is never stored.
-    pub(crate) primary: bool,
+/// Rows as text, given how to take a column's.
+fn texts<R: Row>(
+    rows: &[R],
+    text: impl Fn(&R, usize) -> Result<Option<String>, Error>,
+) -> Result<Answer, Error> {
+    let row = |row: &R| {
+        let columns = (0..row.len()).map(|column| text(row, column));
+        columns.collect::<Result<_, _>>().map(TextRow)
+    };
+    rows.iter().map(row).collect()
 }
 
 /// A statement on its way to a connection, taken apart.

@@ -1,16 +1,15 @@
 //! MySQL and MariaDB: the writer is a connection, known by its number and its account.
 
 use futures::future::BoxFuture;
+use kogia::core::Dialect;
 use kogia::core::rows::ListBuilder;
-use kogia::core::{DatabaseId, Dialect, Isolation, Schema};
-use kogia::{Backend, DatabaseConfig};
+use kogia::introspect::Answer;
 use sqlx::error::BoxDynError;
-use sqlx::mysql::{MySql, MySqlArguments, MySqlConnection};
+use sqlx::mysql::{MySql, MySqlArguments, MySqlConnection, MySqlRow};
 use sqlx::{Error, Row};
 
-use super::{Identity, Sealed, forward_to_connection};
+use super::{Sealed, forward_to_connection};
 use crate::arguments::{self, Bound};
-use crate::catalog::text;
 
 impl Sealed for MySql {
     const DIALECT: Dialect = Dialect::MySql;
@@ -23,7 +22,7 @@ impl Sealed for MySql {
     }
 
     fn push_cell(
-        row: &sqlx::mysql::MySqlRow,
+        row: &MySqlRow,
         column: usize,
         cells: &mut ListBuilder,
     ) -> Result<(), BoxDynError> {
@@ -34,13 +33,11 @@ impl Sealed for MySql {
         0
     }
 
-    #[allow(private_interfaces)]
-    fn identify<'e>(connection: &'e mut MySqlConnection) -> BoxFuture<'e, Result<Identity, Error>> {
-        Box::pin(identify(connection))
-    }
-
-    fn catalog<'e>(connection: &'e mut MySqlConnection) -> BoxFuture<'e, Result<Schema, Error>> {
-        Box::pin(crate::catalog::mysql(connection))
+    fn ask<'e>(
+        connection: &'e mut MySqlConnection,
+        question: &'static str,
+    ) -> BoxFuture<'e, Result<Answer, Error>> {
+        Box::pin(ask(connection, question))
     }
 
     fn is_over<'e>(
@@ -53,92 +50,17 @@ impl Sealed for MySql {
     forward_to_connection!();
 }
 
-/// Variables that tell servers apart, or that change what a query answers. A server that does not
-/// know one of them leaves it out.
-const VARIABLES: &str = "\
-    SHOW SESSION VARIABLES WHERE Variable_name IN (\
-    'server_uuid', 'server_uid', 'hostname', 'port', 'datadir', \
-    'transaction_isolation', 'tx_isolation', 'autocommit', \
-    'read_only', 'super_read_only', 'innodb_read_only', 'version', \
-    'sql_mode', 'old_mode', 'time_zone', 'system_time_zone', \
-    'character_set_client', 'character_set_connection', 'character_set_results', \
-    'collation_connection', 'default_week_format', 'div_precision_increment', \
-    'group_concat_max_len', 'lc_time_names', 'max_sort_length', 'sql_auto_is_null', \
-    'sql_select_limit', 'default_collation_for_utf8mb4', 'character_set_collations', \
-    'system_versioning_asof')";
-
-async fn identify(connection: &mut MySqlConnection) -> Result<Identity, Error> {
-    let (number, account, schema): (u64, Vec<u8>, Option<Vec<u8>>) = sqlx::query_as(
-        "SELECT CONNECTION_ID(), CAST(CURRENT_USER() AS BINARY), CAST(DATABASE() AS BINARY)",
-    )
-    .persistent(false)
-    .fetch_one(&mut *connection)
-    .await?;
-    let schema = schema.ok_or_else(|| {
-        Error::Configuration("the URL of a MySQL database must name the database".into())
-    })?;
-    let schema = String::from_utf8_lossy(&schema);
-    let account = String::from_utf8_lossy(&account);
-    let mut variables = Vec::new();
-    for row in sqlx::query(VARIABLES)
+/// The information schema gives text in many types, some of them binary.
+async fn ask(connection: &mut MySqlConnection, question: &'static str) -> Result<Answer, Error> {
+    let rows = sqlx::query(question)
         .persistent(false)
         .fetch_all(connection)
-        .await?
-    {
-        variables.push((text(&row, 0)?.to_ascii_lowercase(), text(&row, 1)?));
-    }
-    let variable = |name: &str| {
-        variables
-            .iter()
-            .find(|variable| variable.0 == name)
-            .map(|v| &*v.1)
-    };
-    let server = ["server_uuid", "server_uid", "hostname", "port", "datadir"].map(variable);
-    let server = match server {
-        // A uuid is the server's own, wherever it runs.
-        [Some(uuid), ..] => uuid.to_owned(),
-        // MariaDB's is made of the machine and the port, and older ones have none.
-        [None, rest @ ..] => rest.map(Option::unwrap_or_default).join("/"),
-    };
-    let id = DatabaseId::new(format!("mysql:{server}/{schema}"));
-    let mut config = DatabaseConfig::new(id, Dialect::MySql);
-    config.isolation = match variable("transaction_isolation").or(variable("tx_isolation")) {
-        Some("READ-UNCOMMITTED") => Isolation::ReadUncommitted,
-        Some("READ-COMMITTED") => Isolation::ReadCommitted,
-        Some("SERIALIZABLE") => Isolation::Serializable,
-        _ => Isolation::RepeatableRead,
-    };
-    config.autocommit = !matches!(variable("autocommit"), Some("OFF" | "0"));
-    let primary = ["read_only", "super_read_only", "innodb_read_only"]
-        .iter()
-        .all(|name| matches!(variable(name), None | Some("OFF" | "0")));
-    let backend = Backend::Server(format!("{number}/{account}").into_bytes().into());
-    config
-        .settings
-        .push(("account".to_owned(), account.into_owned()));
-    variables.retain(|(name, _)| !IDENTITY.contains(&name.as_str()));
-    config.settings.append(&mut variables);
-    Ok(Identity {
-        config,
-        backend,
-        primary,
+        .await?;
+    super::texts(&rows, |row: &MySqlRow, column| {
+        let bytes: Option<Vec<u8>> = row.try_get_unchecked(column)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     })
 }
-
-/// Variables that are not settings of a session.
-const IDENTITY: [&str; 11] = [
-    "server_uuid",
-    "server_uid",
-    "hostname",
-    "port",
-    "datadir",
-    "transaction_isolation",
-    "tx_isolation",
-    "autocommit",
-    "read_only",
-    "super_read_only",
-    "innodb_read_only",
-];
 
 /// Gone is over. A connection that is still there is not, even if it is idle: a statement may be
 /// on its way to it. Its owner clears its marks itself, and when the owner dies, so does the
@@ -174,9 +96,12 @@ async fn is_over(connection: &mut MySqlConnection, backend: &[u8]) -> Result<Opt
 
 #[cfg(test)]
 mod tests {
+    use kogia::Backend;
+    use kogia::core::Isolation;
     use sqlx::Connection;
 
     use super::*;
+    use crate::introspect::identify;
     use crate::testing;
 
     async fn connect() -> MySqlConnection {
@@ -187,8 +112,8 @@ mod tests {
 
     #[tokio::test]
     async fn connections_to_one_database_are_alike_and_differ_in_their_backend() {
-        let first = identify(&mut connect().await).await.unwrap();
-        let second = identify(&mut connect().await).await.unwrap();
+        let first = identify::<MySql>(&mut connect().await).await.unwrap();
+        let second = identify::<MySql>(&mut connect().await).await.unwrap();
         assert_eq!(first.config.id, second.config.id);
         assert_eq!(first.config.settings, second.config.settings);
         assert_ne!(first.backend, second.backend);
@@ -198,13 +123,13 @@ mod tests {
         let mut other = connect().await;
         let create = "CREATE DATABASE IF NOT EXISTS kogia_other; USE kogia_other";
         sqlx::raw_sql(create).execute(&mut other).await.unwrap();
-        let other = identify(&mut other).await.unwrap();
+        let other = identify::<MySql>(&mut other).await.unwrap();
         assert_ne!(first.config.id, other.config.id);
     }
 
     #[tokio::test]
     async fn what_a_session_starts_with_is_in_its_settings() {
-        let plain = identify(&mut connect().await).await.unwrap();
+        let plain = identify::<MySql>(&mut connect().await).await.unwrap();
         for set in [
             "SET time_zone = '+07:00'",
             "SET sql_mode = 'ANSI_QUOTES'",
@@ -215,7 +140,7 @@ mod tests {
         ] {
             let mut connection = connect().await;
             sqlx::raw_sql(set).execute(&mut connection).await.unwrap();
-            let changed = identify(&mut connection).await.unwrap();
+            let changed = identify::<MySql>(&mut connection).await.unwrap();
             assert_ne!(changed.config.settings, plain.config.settings, "{set}");
         }
         let mut connection = connect().await;
@@ -224,7 +149,7 @@ mod tests {
             .execute(&mut connection)
             .await
             .unwrap();
-        let changed = identify(&mut connection).await.unwrap();
+        let changed = identify::<MySql>(&mut connection).await.unwrap();
         assert_eq!(changed.config.isolation, Isolation::ReadCommitted);
         assert!(!changed.config.autocommit);
     }
@@ -232,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn a_writer_is_over_when_its_connection_is_gone() {
         let (mut writer, mut other) = (connect().await, connect().await);
-        let identity = identify(&mut writer).await.unwrap();
+        let identity = identify::<MySql>(&mut writer).await.unwrap();
         let Backend::Server(backend) = identity.backend else {
             panic!("{identity:?}")
         };
@@ -251,12 +176,12 @@ mod tests {
         sqlx::raw_sql(create).execute(&mut admin).await.unwrap();
         let url = testing::mysql_url().replace("//kogia:", "//kogia_plain:");
         let mut plain = MySqlConnection::connect(&url).await.unwrap();
-        let identity = identify(&mut admin).await.unwrap();
+        let identity = identify::<MySql>(&mut admin).await.unwrap();
         let Backend::Server(backend) = identity.backend else {
             panic!("{identity:?}")
         };
         assert_eq!(is_over(&mut plain, &backend).await.unwrap(), None);
-        let own = identify(&mut plain).await.unwrap();
+        let own = identify::<MySql>(&mut plain).await.unwrap();
         let Backend::Server(own) = own.backend else {
             panic!("{own:?}")
         };

@@ -1,14 +1,14 @@
 //! SQLite: the database is a file, the writer a thread of this process.
 
 use futures::future::BoxFuture;
+use kogia::core::Dialect;
 use kogia::core::rows::ListBuilder;
-use kogia::core::{DatabaseId, Dialect, Isolation, Schema};
-use kogia::{Backend, DatabaseConfig};
+use kogia::introspect::Answer;
 use sqlx::error::BoxDynError;
-use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Error, Row};
 
-use super::{Identity, Sealed, forward_to_connection};
+use super::{Sealed, forward_to_connection};
 use crate::arguments::{self, Bound};
 
 impl Sealed for Sqlite {
@@ -23,7 +23,7 @@ impl Sealed for Sqlite {
     }
 
     fn push_cell(
-        row: &sqlx::sqlite::SqliteRow,
+        row: &SqliteRow,
         column: usize,
         cells: &mut ListBuilder,
     ) -> Result<(), BoxDynError> {
@@ -34,21 +34,11 @@ impl Sealed for Sqlite {
         0
     }
 
-    #[allow(private_interfaces)]
-    fn identify<'e>(
+    fn ask<'e>(
         connection: &'e mut SqliteConnection,
-    ) -> BoxFuture<'e, Result<Identity, Error>> {
-        Box::pin(identify(connection))
-    }
-
-    fn attached<'e>(
-        connection: &'e mut SqliteConnection,
-    ) -> BoxFuture<'e, Result<Vec<DatabaseId>, Error>> {
-        Box::pin(attached(connection))
-    }
-
-    fn catalog<'e>(connection: &'e mut SqliteConnection) -> BoxFuture<'e, Result<Schema, Error>> {
-        Box::pin(crate::catalog::sqlite(connection))
+        question: &'static str,
+    ) -> BoxFuture<'e, Result<Answer, Error>> {
+        Box::pin(ask(connection, question))
     }
 
     /// Nobody writes just now if the write lock can be had.
@@ -62,97 +52,13 @@ impl Sealed for Sqlite {
     forward_to_connection!();
 }
 
-async fn identify(connection: &mut SqliteConnection) -> Result<Identity, Error> {
-    let file: Option<String> =
-        sqlx::query_scalar("SELECT file FROM pragma_database_list WHERE name = 'main'")
-            .fetch_one(&mut *connection)
-            .await?;
-    let name = match file.filter(|file| !file.is_empty()) {
-        Some(file) => file_identity(&file).map_err(Error::Io)?,
-        // A database in memory, or a temporary one: nobody else ever meets it.
-        None => {
-            let mut random = [0; 16];
-            getrandom::fill(&mut random).map_err(|error| Error::Io(error.into()))?;
-            format!("sqlite:memory:{:032x}", u128::from_le_bytes(random))
-        }
-    };
-    let mut config = DatabaseConfig::new(DatabaseId::new(name), Dialect::Sqlite);
-    // By a callback of the pool, for instance.
-    config.attached = attached(connection).await?;
-    for row in sqlx::query(SETTINGS).fetch_all(connection).await? {
-        let (name, value): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        if name == "read_uncommitted" && value != "0" {
-            config.isolation = Isolation::ReadUncommitted;
-        }
-        config.settings.push((name, value));
-    }
-    Ok(Identity {
-        config,
-        backend: Backend::Process,
-        primary: true,
-    })
-}
-
-/// The files that are attached. Those in memory belong to the connection alone, and one that was
-/// deleted can be opened by nobody else.
-async fn attached(connection: &mut SqliteConnection) -> Result<Vec<DatabaseId>, Error> {
-    // The statement itself, unlike the table of that name, never begins a snapshot.
-    let listed: Vec<(i64, String, Option<String>)> = sqlx::query_as("PRAGMA database_list")
+async fn ask(connection: &mut SqliteConnection, question: &'static str) -> Result<Answer, Error> {
+    let rows = sqlx::query(question)
         .persistent(false)
         .fetch_all(connection)
         .await?;
-    let mut attached = Vec::new();
-    for (_, name, file) in listed {
-        let Some(file) = file.filter(|file| name != "main" && !file.is_empty()) else {
-            continue;
-        };
-        match file_identity(&file) {
-            Ok(name) => attached.push(DatabaseId::new(name)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::Io(error)),
-        }
-    }
-    Ok(attached)
-}
-
-/// What a connection may have been opened with and what changes answers.
-const SETTINGS: &str = "\
-    SELECT 'sqlite_version', sqlite_version() \
-    UNION ALL SELECT 'encoding', CAST(encoding AS TEXT) FROM pragma_encoding \
-    UNION ALL SELECT 'foreign_keys', CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys \
-    UNION ALL SELECT 'recursive_triggers', CAST(recursive_triggers AS TEXT) \
-        FROM pragma_recursive_triggers \
-    UNION ALL SELECT 'read_uncommitted', CAST(read_uncommitted AS TEXT) \
-        FROM pragma_read_uncommitted \
-    UNION ALL SELECT 'reverse_unordered_selects', CAST(reverse_unordered_selects AS TEXT) \
-        FROM pragma_reverse_unordered_selects \
-    UNION ALL SELECT 'full_column_names', CAST(full_column_names AS TEXT) \
-        FROM pragma_full_column_names \
-    UNION ALL SELECT 'short_column_names', CAST(short_column_names AS TEXT) \
-        FROM pragma_short_column_names \
-    UNION ALL SELECT 'like', CAST('a' LIKE 'A' AS TEXT)";
-
-/// The identity of a file: not its path, because the same file may have several, and a new file
-/// may have the path of an old one.
-#[cfg(unix)]
-fn file_identity(path: &str) -> std::io::Result<String> {
-    use std::os::unix::fs::MetadataExt;
-
-    let file = std::fs::metadata(path)?;
-    // File systems use the number of a deleted file again at once. The time of birth tells the
-    // two apart; where it is not known, deleting a database and making a new one needs an
-    // `invalidate_all`.
-    let born = file
-        .created()
-        .ok()
-        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
-        .map_or(0, |time| time.as_nanos());
-    Ok(format!("sqlite:{:x}/{:x}/{born:x}", file.dev(), file.ino()))
-}
-
-#[cfg(not(unix))]
-fn file_identity(path: &str) -> std::io::Result<String> {
-    Ok(format!("sqlite:{}", std::fs::canonicalize(path)?.display()))
+    let text = |row: &SqliteRow, column| row.try_get_unchecked(column);
+    super::texts(&rows, text)
 }
 
 async fn is_over(connection: &mut SqliteConnection) -> Result<Option<bool>, Error> {
@@ -185,10 +91,13 @@ fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use kogia::core::DatabaseId;
+    use kogia::introspect::Identity;
     use sqlx::Connection;
     use sqlx::sqlite::SqliteConnectOptions;
 
     use super::*;
+    use crate::introspect::identify;
 
     async fn open(path: &std::path::Path) -> SqliteConnection {
         let options = SqliteConnectOptions::new()
@@ -198,7 +107,7 @@ mod tests {
     }
 
     async fn id(connection: &mut SqliteConnection) -> DatabaseId {
-        identify(connection).await.unwrap().config.id
+        identify::<Sqlite>(connection).await.unwrap().config.id
     }
 
     #[tokio::test]
@@ -237,7 +146,7 @@ mod tests {
                 .unwrap()
                 .1
         };
-        let before = identify(&mut connection).await.unwrap();
+        let before = identify::<Sqlite>(&mut connection).await.unwrap();
         assert_eq!(setting(before.clone(), "foreign_keys"), "1");
         assert_eq!(setting(before, "like"), "1");
         let change = "PRAGMA foreign_keys = OFF; PRAGMA case_sensitive_like = ON";
@@ -245,7 +154,7 @@ mod tests {
             .execute(&mut connection)
             .await
             .unwrap();
-        let after = identify(&mut connection).await.unwrap();
+        let after = identify::<Sqlite>(&mut connection).await.unwrap();
         assert_eq!(setting(after.clone(), "foreign_keys"), "0");
         assert_eq!(setting(after, "like"), "0");
     }

@@ -2,18 +2,116 @@
 
 use std::collections::{HashMap, HashSet};
 
-use kogia::core::{
-    Cascade, Dialect, KeyKind, Relation, RelationKind, Schema, Trigger, TriggerBody, key_kind,
+use kogia_core::{
+    Cascade, DatabaseId, Dialect, Isolation, KeyKind, Relation, RelationKind, Schema, Trigger,
+    TriggerBody, key_kind,
 };
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Error, Row};
 
 use super::token::Tokens;
-use super::{folded, key, unknown_trigger};
+use super::{Answer, Identity, IdentityError, folded, key, unknown_trigger};
+use crate::database::DatabaseConfig;
+use crate::store::Backend;
+
+pub(super) const IDENTITY: &[&str] = &[FILES, SETTINGS];
+
+pub(super) const CATALOG: &[&str] = &[OBJECTS, KEYS, INDEXES, REFERENCES];
+
+/// The statement itself, unlike the table of that name, never begins a snapshot.
+pub(super) const FILES: &str = "PRAGMA database_list";
+
+/// What a connection may have been opened with and what changes answers.
+const SETTINGS: &str = "\
+    SELECT 'sqlite_version', sqlite_version() \
+    UNION ALL SELECT 'encoding', CAST(encoding AS TEXT) FROM pragma_encoding \
+    UNION ALL SELECT 'foreign_keys', CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys \
+    UNION ALL SELECT 'recursive_triggers', CAST(recursive_triggers AS TEXT) \
+        FROM pragma_recursive_triggers \
+    UNION ALL SELECT 'read_uncommitted', CAST(read_uncommitted AS TEXT) \
+        FROM pragma_read_uncommitted \
+    UNION ALL SELECT 'reverse_unordered_selects', CAST(reverse_unordered_selects AS TEXT) \
+        FROM pragma_reverse_unordered_selects \
+    UNION ALL SELECT 'full_column_names', CAST(full_column_names AS TEXT) \
+        FROM pragma_full_column_names \
+    UNION ALL SELECT 'short_column_names', CAST(short_column_names AS TEXT) \
+        FROM pragma_short_column_names \
+    UNION ALL SELECT 'like', CAST('a' LIKE 'A' AS TEXT)";
+
+/// The database of a connection.
+pub(super) fn identity(files: &Answer, settings: &Answer) -> Result<Identity, IdentityError> {
+    let main = files.iter().find(|row| row.text(1) == "main");
+    let file = main.map_or("", |row| row.text(2));
+    let name = if file.is_empty() {
+        // A database in memory, or a temporary one: nobody else ever meets it.
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;
+        format!("sqlite:memory:{:032x}", u128::from_le_bytes(random))
+    } else {
+        file_identity(file)?
+    };
+    let mut config = DatabaseConfig::new(DatabaseId::new(name), Dialect::Sqlite);
+    // By whoever opened the connection.
+    config.attached = attached(files)?;
+    for row in settings {
+        let (name, value) = (row.text(0).to_owned(), row.text(1).to_owned());
+        if name == "read_uncommitted" && value != "0" {
+            config.isolation = Isolation::ReadUncommitted;
+        }
+        config.settings.push((name, value));
+    }
+    Ok(Identity {
+        config,
+        backend: Backend::Process,
+        primary: true,
+    })
+}
+
+/// The files that are attached. Those in memory belong to the connection alone, and one that was
+/// deleted can be opened by nobody else.
+pub(super) fn attached(files: &Answer) -> Result<Vec<DatabaseId>, IdentityError> {
+    let mut attached = Vec::new();
+    for row in files {
+        let (name, file) = (row.text(1), row.text(2));
+        if name == "main" || file.is_empty() {
+            continue;
+        }
+        match file_identity(file) {
+            Ok(name) => attached.push(DatabaseId::new(name)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(attached)
+}
+
+/// The identity of a file: not its path, because the same file may have several, and a new file
+/// may have the path of an old one.
+#[cfg(unix)]
+fn file_identity(path: &str) -> std::io::Result<String> {
+    use std::os::unix::fs::MetadataExt;
+
+    let file = std::fs::metadata(path)?;
+    // File systems use the number of a deleted file again at once. The time of birth tells the
+    // two apart; where it is not known, deleting a database and making a new one needs an
+    // `invalidate_all`.
+    let born = file
+        .created()
+        .ok()
+        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+        .map_or(0, |time| time.as_nanos());
+    Ok(format!("sqlite:{:x}/{:x}/{born:x}", file.dev(), file.ino()))
+}
+
+#[cfg(not(unix))]
+fn file_identity(path: &str) -> std::io::Result<String> {
+    Ok(format!("sqlite:{}", std::fs::canonicalize(path)?.display()))
+}
 
 /// Tables and views of the main file. Those of attached and temporary ones are not listed, so
 /// that what reads them is not cached.
-pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Error> {
+pub(super) fn catalog(answers: &[Answer]) -> Schema {
+    let [objects, key_columns, unique, references] = answers else {
+        return Schema::unknown(Dialect::Sqlite);
+    };
     let mut schema = Schema {
         loaded: true,
         database: Some("main".into()),
@@ -21,22 +119,18 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Er
     };
     let mut tables = Tables::default();
     let mut collating = HashSet::new();
-    for row in sqlx::query(OBJECTS).fetch_all(&mut *connection).await? {
-        let text = |index| {
-            row.try_get::<Option<String>, _>(index)
-                .map(Option::unwrap_or_default)
-        };
-        let (kind, name, table, sql) = (text(0)?, text(1)?, text(2)?, text(3)?);
-        match kind.as_str() {
-            "trigger" => tables.add_trigger(&table, trigger(&sql)),
-            "view" => tables.add(&name, RelationKind::View(view_query(&sql))),
+    for row in objects {
+        let (kind, name, table, sql) = (row.text(0), row.text(1), row.text(2), row.text(3));
+        match kind {
+            "trigger" => tables.add_trigger(table, trigger(sql)),
+            "view" => tables.add(name, RelationKind::View(view_query(sql))),
             // A virtual table is a view of something that its module keeps.
-            _ if row.try_get::<i64, _>(4)? == 0 => tables.add(&name, RelationKind::Foreign),
+            _ if row.text(4) == "0" => tables.add(name, RelationKind::Foreign),
             _ => {
-                tables.add(&name, RelationKind::Table);
-                let words = words(&sql);
+                tables.add(name, RelationKind::Table);
+                let words = words(sql);
                 if words.as_ref().is_none_or(|words| words.replaces) {
-                    tables.add_trigger(&name, unknown_trigger(true, true, false));
+                    tables.add_trigger(name, unknown_trigger(true, true, false));
                 }
                 if words.is_none_or(|words| words.collates) {
                     collating.insert(name);
@@ -44,20 +138,20 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Er
             }
         }
     }
-    let mut keys: HashMap<String, Vec<Column>> = HashMap::new();
-    for row in sqlx::query(KEYS).fetch_all(&mut *connection).await? {
+    let mut keys: HashMap<&str, Vec<Column>> = HashMap::new();
+    for row in key_columns {
         let column = Column {
-            name: row.try_get(1)?,
-            declared: row.try_get(2)?,
+            name: row.text(1).to_owned(),
+            declared: row.text(2).to_owned(),
         };
-        keys.entry(row.try_get(0)?).or_default().push(column);
+        keys.entry(row.text(0)).or_default().push(column);
     }
-    let mut indexes: HashMap<String, Index> = HashMap::new();
-    for row in sqlx::query(INDEXES).fetch_all(&mut *connection).await? {
-        let (table, origin): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    let mut indexes: HashMap<&str, Index> = HashMap::new();
+    for row in unique {
+        let (table, origin) = (row.text(0), row.text(1));
         let index = indexes.entry(table).or_default();
-        match origin.as_str() {
-            "pk" => index.key_collation = Some(row.try_get(2)?),
+        match origin {
+            "pk" => index.key_collation = Some(row.text(2).to_owned()),
             _ => index.other_unique = true,
         }
     }
@@ -84,24 +178,23 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Er
         relation.key = kind.and_then(|kind| key(&column.name, kind));
     }
     for (table, index) in indexes {
-        if let Some(relation) = tables.get(&table) {
+        if let Some(relation) = tables.get(table) {
             relation.other_unique |= index.other_unique;
         }
     }
-    for row in sqlx::query(REFERENCES).fetch_all(&mut *connection).await? {
-        let text = |index| row.try_get::<String, _>(index);
-        let (table, referenced, on_update, on_delete) = (text(0)?, text(1)?, text(2)?, text(3)?);
-        let column: Option<String> = row.try_get(4)?;
+    for row in references {
+        let (table, referenced, column) = (row.text(0), row.text(1), row.optional(4));
+        let (on_update, on_delete) = (row.text(2), row.text(3));
         // A later column of the key that the row before began.
-        let continues = row.try_get::<i64, _>(5)? > 0;
-        let is_plain = row.try_get::<Option<i64>, _>(6)? == Some(0);
+        let continues = row.text(5) != "0";
+        let is_plain = row.optional(6) == Some("0");
         let acts = |action: &str| !matches!(action, "NO ACTION" | "RESTRICT");
-        let (on_delete, on_update) = (acts(&on_delete), acts(&on_update));
-        let Some(relation) = tables.get(&referenced).filter(|_| on_delete || on_update) else {
+        let (on_delete, on_update) = (acts(on_delete), acts(on_update));
+        let Some(relation) = tables.get(referenced).filter(|_| on_delete || on_update) else {
             continue;
         };
         if !continues {
-            let (table, columns) = (folded(&table), Vec::new());
+            let (table, columns) = (folded(table), Vec::new());
             relation.cascades.push(Cascade {
                 table,
                 on_delete,
@@ -114,19 +207,19 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Schema, Er
         };
         match column {
             Some(column) if is_plain && cascade.columns.len() == usize::from(continues) => {
-                cascade.columns.push(folded(&column));
+                cascade.columns.push(folded(column));
             }
             _ => cascade.columns.clear(),
         }
     }
     schema.relations = tables.finish();
-    Ok(schema)
+    schema
 }
 
 /// Names of SQLite differ in more than the case of ASCII letters. The order makes two loads of
 /// one catalog equal.
 const OBJECTS: &str = "\
-    SELECT type, name, tbl_name, sql, rootpage FROM main.sqlite_schema \
+    SELECT type, name, tbl_name, sql, CAST(rootpage AS TEXT) FROM main.sqlite_schema \
      WHERE type IN ('table', 'view', 'trigger') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
      ORDER BY type = 'trigger', name";
 
@@ -143,8 +236,8 @@ const INDEXES: &str = "\
 /// A reference without columns is one to the primary key, whose columns it does not name; it
 /// counts as one to columns that are not known.
 const REFERENCES: &str = "\
-    SELECT s.name, f.\"table\", f.on_update, f.on_delete, f.\"to\", f.seq, \
-           (SELECT c.hidden FROM pragma_table_xinfo(f.\"table\") AS c \
+    SELECT s.name, f.\"table\", f.on_update, f.on_delete, f.\"to\", CAST(f.seq AS TEXT), \
+           (SELECT CAST(c.hidden AS TEXT) FROM pragma_table_xinfo(f.\"table\") AS c \
              WHERE c.name = f.\"to\" COLLATE NOCASE) \
       FROM main.sqlite_schema AS s, pragma_foreign_key_list(s.name) AS f \
      WHERE s.type = 'table' AND s.rootpage > 0 ORDER BY s.name, f.id, f.seq";
@@ -268,131 +361,7 @@ fn parse_trigger(sql: &str) -> Option<Trigger> {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Connection;
-
     use super::*;
-
-    async fn catalog(sql: &'static str) -> Schema {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-        let schema = load(&mut connection).await.unwrap();
-        assert_eq!(schema, load(&mut connection).await.unwrap());
-        schema
-    }
-
-    fn relation<'a>(schema: &'a Schema, name: &str) -> &'a Relation {
-        schema
-            .relations
-            .iter()
-            .find(|relation| &*relation.name == name)
-            .unwrap()
-    }
-
-    fn kind(schema: &Schema, name: &str) -> Option<KeyKind> {
-        relation(schema, name).key.as_ref().map(|key| key.kind)
-    }
-
-    #[tokio::test]
-    async fn keys() {
-        let schema = catalog(
-            "CREATE TABLE rowid (Id INTEGER PRIMARY KEY, x UNIQUE);
-             CREATE TABLE auto (id INTEGER PRIMARY KEY AUTOINCREMENT);
-             CREATE TABLE plain (id INT PRIMARY KEY);
-             CREATE TABLE text_key (k TEXT PRIMARY KEY) WITHOUT ROWID;
-             CREATE TABLE nocase (k TEXT COLLATE NOCASE PRIMARY KEY);
-             CREATE TABLE odd_key (k TEXT COLLATE NOCASE, PRIMARY KEY (k COLLATE BINARY));
-             CREATE TABLE jealous (id INTEGER PRIMARY KEY, x UNIQUE ON CONFLICT REPLACE);
-             CREATE TABLE blob_key (k BLOB PRIMARY KEY);
-             CREATE TABLE real_key (k REAL PRIMARY KEY);
-             CREATE TABLE pair (a INTEGER, b INTEGER, PRIMARY KEY (a, b));
-             CREATE TABLE none (a TEXT);
-             CREATE UNIQUE INDEX none_a ON none (a) WHERE a > '';
-             CREATE TABLE strict_key (id INTEGER PRIMARY KEY) STRICT;",
-        )
-        .await;
-        assert!(schema.loaded);
-        assert_eq!(kind(&schema, "rowid"), Some(KeyKind::Integer));
-        assert_eq!(
-            &*relation(&schema, "rowid").key.as_ref().unwrap().name,
-            "id"
-        );
-        assert!(relation(&schema, "rowid").generated_key);
-        assert!(relation(&schema, "rowid").other_unique);
-        assert!(relation(&schema, "auto").generated_key);
-        assert!(!relation(&schema, "auto").other_unique);
-        assert_eq!(kind(&schema, "plain"), Some(KeyKind::Integer));
-        assert!(!relation(&schema, "plain").generated_key);
-        assert_eq!(kind(&schema, "text_key"), Some(KeyKind::Text));
-        assert_eq!(kind(&schema, "nocase"), None);
-        assert_eq!(kind(&schema, "odd_key"), None);
-        let unknown = unknown_trigger(true, true, false);
-        assert_eq!(relation(&schema, "jealous").triggers, [unknown]);
-        assert_eq!(relation(&schema, "plain").triggers, []);
-        assert_eq!(kind(&schema, "blob_key"), Some(KeyKind::Bytes));
-        assert_eq!(kind(&schema, "real_key"), None);
-        assert_eq!(kind(&schema, "pair"), None);
-        assert!(!relation(&schema, "pair").other_unique);
-        assert_eq!(kind(&schema, "none"), None);
-        assert!(relation(&schema, "none").other_unique);
-        assert_eq!(kind(&schema, "strict_key"), Some(KeyKind::Integer));
-    }
-
-    #[tokio::test]
-    async fn cascades() {
-        let schema = catalog(
-            "CREATE TABLE author (id INTEGER PRIMARY KEY);
-             CREATE TABLE Book (id INTEGER PRIMARY KEY, author REFERENCES AUTHOR ON DELETE CASCADE);
-             CREATE TABLE prize (author REFERENCES author (Id) ON UPDATE SET NULL);
-             CREATE TABLE note (author REFERENCES author ON DELETE RESTRICT);",
-        )
-        .await;
-        let cascade = |table: &str, on_delete, on_update, columns: &[&str]| Cascade {
-            table: table.into(),
-            on_delete,
-            on_update,
-            columns: columns.iter().map(|column| (*column).into()).collect(),
-        };
-        let expected = [
-            cascade("book", true, false, &[]),
-            cascade("prize", false, true, &["id"]),
-        ];
-        assert_eq!(relation(&schema, "author").cascades, expected);
-    }
-
-    #[tokio::test]
-    async fn views_triggers_and_virtual_tables() {
-        let schema = catalog(
-            "CREATE TABLE book (id INTEGER PRIMARY KEY, title TEXT);
-             CREATE TABLE log (x);
-             CREATE VIEW \"as\" (\"as\", b) AS SELECT id, (SELECT 1 AS x) FROM book;
-             CREATE VIRTUAL TABLE search USING fts5 (title);
-             CREATE TRIGGER \"insert\" AFTER DELETE ON book WHEN OLD.title <> 'BEGIN SELECT' BEGIN
-               INSERT INTO log VALUES ('END'); DELETE FROM log WHERE x = CASE WHEN 1 THEN 2 END;
-             END;
-             CREATE TRIGGER t INSTEAD OF UPDATE OF b ON \"as\" BEGIN SELECT 1; END;",
-        )
-        .await;
-        let view = relation(&schema, "as");
-        let query = "SELECT id, (SELECT 1 AS x) FROM book";
-        assert_eq!(view.kind, RelationKind::View(Some(query.into())));
-        let body =
-            "INSERT INTO log VALUES ('END'); DELETE FROM log WHERE x = CASE WHEN 1 THEN 2 END;";
-        let expected = Trigger {
-            on_insert: false,
-            on_update: false,
-            on_delete: true,
-            body: TriggerBody::Statements(body.into()),
-        };
-        assert_eq!(relation(&schema, "book").triggers, [expected]);
-        assert!(view.triggers[0].on_update);
-        assert_eq!(relation(&schema, "search").kind, RelationKind::Foreign);
-        assert!(
-            schema
-                .relations
-                .iter()
-                .all(|relation| !relation.name.starts_with("sqlite_"))
-        );
-    }
 
     #[test]
     fn a_trigger_that_is_not_understood_may_do_anything() {

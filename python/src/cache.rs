@@ -1,0 +1,246 @@
+//! The cache and its databases.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use kogia::core::{Dialect, Isolation, UnknownDialectError, Value};
+use kogia::{Backend, BuildError, OnStoreFailure, StoreError, TablePolicy, introspect};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::parameters;
+use crate::session::Session;
+
+/// A cache over the store that a URL names.
+#[pyclass(frozen, module = "kogia._kogia")]
+pub struct Cache(kogia::Cache);
+
+#[pymethods]
+impl Cache {
+    /// Opens the store. `never` lists tables that are not cached, `ttl` is in seconds.
+    #[new]
+    #[pyo3(signature = (url, *, ttl=None, never=Vec::new(), strict=false))]
+    fn new(
+        py: Python<'_>,
+        url: &str,
+        ttl: Option<f64>,
+        never: Vec<String>,
+        strict: bool,
+    ) -> PyResult<Self> {
+        let mut builder = py
+            .detach(|| kogia::Cache::builder().url(url))
+            .map_err(|error| match error {
+                BuildError::Url(error) => PyValueError::new_err(error.to_string()),
+                error => PyRuntimeError::new_err(error.to_string()),
+            })?;
+        if let Some(ttl) = ttl {
+            builder = builder.ttl(duration(ttl)?);
+        }
+        if strict {
+            builder = builder.on_store_failure(OnStoreFailure::Strict);
+        }
+        for table in &never {
+            builder = builder.table(table, TablePolicy::never());
+        }
+        Ok(Cache(builder.build()))
+    }
+
+    /// The database that an identity names. `isolation` is the level of transactions where the
+    /// driver begins them with another one than the server's default.
+    #[pyo3(signature = (identity, *, isolation=None))]
+    fn database(&self, identity: &Identity, isolation: Option<&str>) -> PyResult<Database> {
+        let mut config = identity.0.config.clone();
+        if let Some(name) = isolation {
+            config.isolation = isolation_level(name)?;
+        }
+        Ok(Database(self.0.database(config)))
+    }
+
+    /// How often each thing happened in this process.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = self.0.stats();
+        let usage = self.0.usage();
+        let dict = PyDict::new(py);
+        for (name, value) in [
+            ("hits", stats.hits + stats.shared),
+            ("misses", stats.misses),
+            ("stale", stats.stale),
+            ("bypasses", stats.bypasses),
+            ("fills", stats.fills),
+            ("invalidations", stats.invalidations),
+            ("store_errors", stats.store_errors),
+            ("entries", usage.entries),
+            ("bytes", usage.bytes),
+            ("capacity", usage.capacity),
+        ] {
+            dict.set_item(name, value)?;
+        }
+        Ok(dict)
+    }
+
+    /// Forgets all entries of all databases.
+    fn invalidate_everything(&self) -> PyResult<()> {
+        self.0.invalidate_everything().map_err(store_error)
+    }
+}
+
+/// A database whose queries the cache keeps.
+#[pyclass(frozen, module = "kogia._kogia")]
+pub struct Database(kogia::Database);
+
+#[pymethods]
+impl Database {
+    /// A session for the connection that gave the identity, or for one that is still to be opened.
+    #[pyo3(signature = (identity=None))]
+    fn session(&self, identity: Option<&Identity>) -> Session {
+        let backend = identity.map_or(Backend::Unknown, |identity| identity.0.backend.clone());
+        Session::new(self.0.session(backend))
+    }
+
+    /// Whether the catalog must be loaded, for the first time or again.
+    fn is_catalog_outdated(&self) -> bool {
+        self.0.is_catalog_outdated()
+    }
+
+    /// Permission to load the catalog: read it now, then hand it to `CatalogReload.finish`.
+    /// `None` while somebody is changing the schema.
+    fn reload_catalog(&self) -> PyResult<Option<CatalogReload>> {
+        let reload = self.0.reload_catalog().map_err(store_error)?;
+        Ok(reload.map(|reload| CatalogReload(Mutex::new(Some(reload)))))
+    }
+
+    /// Invalidates everything that depends on a table or view.
+    fn invalidate_table(&self, table: &str) -> PyResult<()> {
+        self.0.invalidate_table(table).map_err(store_error)
+    }
+
+    /// Invalidates what depends on one row of a table, by its primary key.
+    fn invalidate_key(&self, table: &str, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        let keys = pyo3::types::PyTuple::new(key.py(), [key])?;
+        let held = parameters::Bound::new(Some(&keys))?;
+        let parameters = held.as_ref().map(parameters::Bound::parameters);
+        let value = parameters
+            .as_ref()
+            .and_then(|parameters| parameters.first())
+            .map_or(Value::Null, |parameter| parameter.value);
+        self.0.invalidate_key(table, &value).map_err(store_error)
+    }
+
+    /// Invalidates what was given a tag of the application's own.
+    fn invalidate_tag(&self, name: &str) -> PyResult<()> {
+        self.0.invalidate_tag(name).map_err(store_error)
+    }
+
+    /// Invalidates everything of this database.
+    fn invalidate_all(&self) -> PyResult<()> {
+        self.0.invalidate_all().map_err(store_error)
+    }
+
+    /// What a text reads, what it writes, and why it is not cacheable, if so.
+    fn analyze(&self, sql: &str) -> (Vec<String>, Vec<String>, Option<String>) {
+        let statement = self.0.analyze(sql);
+        let reads = statement.reads.iter().map(|read| read.table.to_string());
+        let writes = statement.writes.iter().map(|write| write.table.to_string());
+        let why = statement.uncacheable.as_ref().map(ToString::to_string);
+        (reads.collect(), writes.collect(), why)
+    }
+}
+
+/// The permission to load a catalog.
+#[pyclass(frozen, module = "kogia._kogia")]
+pub struct CatalogReload(Mutex<Option<kogia::CatalogReload>>);
+
+#[pymethods]
+impl CatalogReload {
+    /// Uses the catalog that the answers to `catalog_questions` describe.
+    fn finish(&self, answers: Vec<Vec<Vec<Option<String>>>>) {
+        let reload = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reload) = reload {
+            let schema = introspect::catalog(reload.dialect(), &rows(answers));
+            reload.finish(schema);
+        }
+    }
+}
+
+/// Which database a connection leads to, and what a fresh session of it is like.
+#[pyclass(frozen, module = "kogia._kogia")]
+pub struct Identity(introspect::Identity);
+
+#[pymethods]
+impl Identity {
+    /// Understands the answers to `identity_questions`.
+    #[new]
+    fn new(dialect: &str, answers: Vec<Vec<Vec<Option<String>>>>) -> PyResult<Self> {
+        introspect::identity(parse_dialect(dialect)?, &rows(answers))
+            .map(Identity)
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    }
+
+    /// Equal for connections to one database whose fresh sessions are alike.
+    #[getter]
+    fn key(&self) -> String {
+        let config = &self.0.config;
+        format!("{} {:?} {:?}", config.id.name(), config.isolation, config.settings)
+    }
+
+    /// The database's name, never an application's alias.
+    #[getter]
+    fn name(&self) -> &str {
+        self.0.config.id.name()
+    }
+
+    /// Whether this is the server that takes writes.
+    #[getter]
+    fn primary(&self) -> bool {
+        self.0.primary
+    }
+}
+
+/// What to ask a connection for its `Identity`.
+#[pyfunction]
+pub(crate) fn identity_questions(dialect: &str) -> PyResult<Vec<&'static str>> {
+    Ok(introspect::identity_questions(parse_dialect(dialect)?).to_vec())
+}
+
+/// What to ask a connection for `CatalogReload.finish`.
+#[pyfunction]
+pub(crate) fn catalog_questions(dialect: &str) -> PyResult<Vec<&'static str>> {
+    Ok(introspect::catalog_questions(parse_dialect(dialect)?).to_vec())
+}
+
+fn rows(answers: Vec<Vec<Vec<Option<String>>>>) -> Vec<introspect::Answer> {
+    let answers = answers.into_iter();
+    answers
+        .map(|rows| rows.into_iter().map(introspect::TextRow).collect())
+        .collect()
+}
+
+fn parse_dialect(name: &str) -> PyResult<Dialect> {
+    name.parse()
+        .map_err(|error: UnknownDialectError| PyValueError::new_err(error.to_string()))
+}
+
+fn isolation_level(name: &str) -> PyResult<Isolation> {
+    Ok(match name.to_ascii_lowercase().replace('-', " ").as_str() {
+        "read uncommitted" => Isolation::ReadUncommitted,
+        "read committed" => Isolation::ReadCommitted,
+        "repeatable read" => Isolation::RepeatableRead,
+        "serializable" => Isolation::Serializable,
+        _ => {
+            return Err(PyValueError::new_err(format!(
+                "{name} is no isolation level; there are read uncommitted, read committed, \
+                 repeatable read and serializable"
+            )));
+        }
+    })
+}
+
+pub(crate) fn duration(seconds: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|error| PyValueError::new_err(format!("{seconds} is no number of seconds: {error}")))
+}
+
+pub(crate) fn store_error(error: StoreError) -> PyErr {
+    PyRuntimeError::new_err(error.to_string())
+}

@@ -1,0 +1,24 @@
+//! The engine as a Python module: `kogia._kogia`.
+//!
+//! Thin on purpose. Python keeps what Django decides (settings, hooks, which driver is in use); this
+//! module turns Python values into the engine's and back, and never takes a caching decision.
+
+mod cache;
+mod parameters;
+mod rows;
+mod session;
+mod types;
+
+
+use pyo3::prelude::pymodule;
+
+/// The engine.
+#[pymodule(gil_used = true)]
+mod _kogia {
+    #[pymodule_export]
+    use super::cache::{
+        Cache, CatalogReload, Database, Identity, catalog_questions, identity_questions,
+    };
+    #[pymodule_export]
+    use super::session::{Permit, Running, Session, describe, round_trip};
+}

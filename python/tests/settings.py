@@ -1,0 +1,43 @@
+"""Settings of the tests. The database is chosen by KOGIA_TEST_DATABASE."""
+
+import os
+import pathlib
+import tempfile
+from urllib.parse import urlsplit
+
+BASE_DIR = pathlib.Path(__file__).parent
+SECRET_KEY = "a test has no secrets"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "kogia",
+    "tests.shop",
+]
+
+
+def _database() -> dict[str, object]:
+    kind = os.environ.get("KOGIA_TEST_DATABASE", "sqlite")
+    if kind == "sqlite":
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="kogia-django-"))
+        name = str(folder / "shop.sqlite3")
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": name,
+            "TEST": {"NAME": str(folder / "test.sqlite3")},
+        }
+    url = urlsplit(os.environ[f"KOGIA_TEST_{kind.upper()}_URL"])
+    return {
+        "ENGINE": f"django.db.backends.{'postgresql' if kind == 'postgres' else 'mysql'}",
+        "NAME": url.path.lstrip("/"),
+        "USER": url.username,
+        "PASSWORD": url.password or "",
+        "HOST": url.hostname,
+        "PORT": url.port,
+    }
+
+
+DATABASES = {"default": _database()}
+KOGIA = {"STORE": f"file://{tempfile.mkdtemp(prefix='kogia-store-')}?capacity=64MB"}
