@@ -239,6 +239,7 @@ pub(crate) fn fresh_session(vocabulary: &Vocabulary, isolation: Isolation) -> Se
         isolation,
         autocommit: true,
         catalog: true,
+        altered: Arc::default(),
         prefix: vocabulary.prefix,
     }))
 }

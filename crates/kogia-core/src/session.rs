@@ -60,6 +60,9 @@ pub struct SessionConfig {
     pub catalog: bool,
     /// The key prefix of a session that has not changed any setting.
     pub prefix: KeyPrefix,
+    /// Settings, in lower case, that somebody changed after the login and before the session began:
+    /// `RESET` goes back to another value than the session has at its beginning (PostgreSQL).
+    pub altered: Arc<[Box<str>]>,
 }
 
 impl SessionConfig {
@@ -201,7 +204,10 @@ impl SessionState {
             next_isolation: None,
             next_isolation_used: false,
             transaction: None,
-            settings: ScopedSettings::new(config.dialect == Dialect::Postgres),
+            settings: ScopedSettings::new(
+                config.dialect == Dialect::Postgres,
+                Arc::clone(&config.altered),
+            ),
             prefix: config.prefix,
             temporary: BTreeSet::new(),
             prepared: BTreeMap::new(),
@@ -565,6 +571,11 @@ impl SessionState {
             Effect::ResetAll { discard } => {
                 self.settings.apply(effect);
                 self.isolation = self.config.isolation;
+                let altered = |name: &str| self.config.altered.iter().any(|it| **it == *name);
+                if altered("default_transaction_isolation") {
+                    // To what is not known; this level asks the most.
+                    self.isolation = Isolation::Serializable;
+                }
                 if *discard {
                     self.temporary.clear();
                     self.prepared.clear();

@@ -1,6 +1,7 @@
 //! The settings of a session that take part in its keys, and what taints it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::analysis::Effect;
 
@@ -31,7 +32,10 @@ impl Settings {
         self.values.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    fn apply(&mut self, effect: &Effect) {
+    /// `altered` are settings whose value at the beginning is not what a reset goes back to.
+    fn apply(&mut self, effect: &Effect, altered: &[Box<str>]) {
+        let reset = |name: &str| (Box::from(name), Box::from(RESET));
+        let altered = altered.iter().map(|name| &**name);
         match effect {
             Effect::Set {
                 name,
@@ -44,6 +48,8 @@ impl Settings {
                 name, value: None, ..
             } => {
                 self.values.remove(name);
+                self.values
+                    .extend(altered.filter(|it| **it == **name).map(reset));
             }
             Effect::Extend { name, value } => {
                 let mut longer = String::from(self.values.get(name).map_or("", |known| known));
@@ -57,17 +63,30 @@ impl Settings {
             Effect::Untaint(name) => {
                 self.taints.remove(name);
             }
-            Effect::ResetAll { discard: true } => *self = Settings::default(),
+            Effect::ResetAll { discard: true } => {
+                *self = Settings::default();
+                self.values.extend(altered.map(reset));
+            }
             // `RESET ALL` leaves who the session is.
             Effect::ResetAll { discard: false } => {
-                self.values
-                    .retain(|name, _| matches!(&**name, "role" | "session_authorization"));
+                self.values.retain(|name, _| is_identity(name));
                 self.taints.clear();
+                let altered = altered.filter(|name| !is_identity(name));
+                self.values.extend(altered.map(reset));
             }
             _ => {}
         }
     }
 }
+
+/// Who the session is, as opposed to how it behaves.
+fn is_identity(name: &str) -> bool {
+    matches!(name, "role" | "session_authorization")
+}
+
+/// The value of a setting that went back to what it is without the login's changes. No server
+/// takes it for a value.
+const RESET: &str = "\0reset";
 
 /// The settings of a session whose database undoes `SET` when its transaction rolls back
 /// (PostgreSQL), or does not (MySQL, SQLite).
@@ -80,12 +99,14 @@ pub(crate) struct ScopedSettings {
     /// What held when the transaction began, with its savepoints; empty outside of one.
     saved: Vec<(Option<Box<str>>, Settings, Settings)>,
     transactional: bool,
+    altered: Arc<[Box<str>]>,
 }
 
 impl ScopedSettings {
-    pub(crate) fn new(transactional: bool) -> Self {
+    pub(crate) fn new(transactional: bool, altered: Arc<[Box<str>]>) -> Self {
         ScopedSettings {
             transactional,
+            altered,
             ..Default::default()
         }
     }
@@ -97,13 +118,13 @@ impl ScopedSettings {
     /// Applies an effect of a statement; `true` if the key changes.
     pub(crate) fn apply(&mut self, effect: &Effect) -> bool {
         let before = self.now.clone();
-        self.now.apply(effect);
+        self.now.apply(effect, &self.altered);
         let local = matches!(
             effect,
             Effect::Set { local: true, .. } | Effect::Taint { local: true, .. }
         );
         if !(local && self.transactional) {
-            self.kept.apply(effect);
+            self.kept.apply(effect, &self.altered);
         }
         self.now != before
     }

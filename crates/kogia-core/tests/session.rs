@@ -14,6 +14,7 @@ struct Harness {
     id: DatabaseId,
     tags: DatabaseTags,
     state: SessionState,
+    config: SessionConfig,
 }
 
 const COMMIT: Effect = Effect::Commit { chain: false };
@@ -44,22 +45,33 @@ impl Harness {
     }
 
     fn with(dialect: Dialect, isolation: Isolation, catalog: bool) -> Self {
-        let id = DatabaseId::new("test");
-        let tags = DatabaseTags::new(&id);
-        let prefix = KeyPrefix::new([b"test".as_slice()]);
-        let config = SessionConfig {
+        Harness::of(SessionConfig {
             dialect,
-            id: id.clone(),
-            database: tags,
+            id: DatabaseId::new("test"),
+            database: DatabaseTags::new(&DatabaseId::new("test")),
             isolation,
             autocommit: true,
             catalog,
-            prefix,
-        };
+            prefix: KeyPrefix::new([b"test".as_slice()]),
+            altered: Arc::default(),
+        })
+    }
+
+    /// After the login, somebody changed the setting of this name.
+    fn altered(name: &str) -> Self {
+        let harness = Harness::new(Dialect::Postgres);
+        Harness::of(SessionConfig {
+            altered: [name.into()].into(),
+            ..harness.config
+        })
+    }
+
+    fn of(config: SessionConfig) -> Self {
         Harness {
-            state: SessionState::new(Arc::new(config)),
-            id,
-            tags,
+            state: SessionState::new(Arc::new(config.clone())),
+            id: config.id.clone(),
+            tags: config.database,
+            config,
         }
     }
 
@@ -482,6 +494,33 @@ fn settings_are_part_of_the_key_and_unknown_ones_taint() {
     );
     session.effect(Effect::ResetAll { discard: false });
     assert_eq!(session.access("book"), Access::Shared);
+}
+
+#[test]
+fn a_reset_goes_back_to_the_login_not_to_the_beginning_of_the_session() {
+    let reset = |name: &str| Effect::Set {
+        name: name.into(),
+        value: None,
+        local: false,
+    };
+    let all = |discard| Effect::ResetAll { discard };
+    for effect in [reset("search_path"), all(false), all(true)] {
+        let mut session = Harness::altered("search_path");
+        let tenant = *session.state.prefix();
+        session.effect(effect.clone());
+        assert_ne!(*session.state.prefix(), tenant, "{effect:?}");
+        assert!(session.state.is_altered());
+    }
+    let mut session = Harness::altered("role");
+    let role = *session.state.prefix();
+    session.effect(all(false));
+    assert_eq!(*session.state.prefix(), role, "RESET ALL leaves the role");
+    session.effect(all(true));
+    assert_ne!(*session.state.prefix(), role);
+    let mut session = Harness::altered("default_transaction_isolation");
+    session.effect(all(false));
+    session.begin();
+    assert_ne!(session.access("book"), Access::Shared);
 }
 
 #[test]

@@ -96,6 +96,7 @@ impl<DB: Driver> Connections<DB> {
             known.id == config.id
                 && known.settings == config.settings
                 && known.attached == config.attached
+                && known.altered == config.altered
                 && known.isolation == config.isolation
                 && known.autocommit == config.autocommit
         };

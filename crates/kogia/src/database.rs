@@ -32,6 +32,9 @@ pub struct DatabaseConfig {
     pub settings: Vec<(String, String)>,
     /// The databases that are attached to a fresh connection beside this one (SQLite).
     pub attached: Vec<DatabaseId>,
+    /// Settings that somebody changed after the login of a connection and before its session
+    /// began, so that `RESET` goes back to other values (PostgreSQL).
+    pub altered: Vec<String>,
 }
 
 impl DatabaseConfig {
@@ -49,6 +52,7 @@ impl DatabaseConfig {
             autocommit: true,
             settings: Vec::new(),
             attached: Vec::new(),
+            altered: Vec::new(),
         }
     }
 }
@@ -134,6 +138,8 @@ impl LoadedCatalog {
         let head = [config.id.name().as_bytes(), fingerprint.as_slice()];
         let settings = config.settings.iter();
         let settings = settings.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        let altered = config.altered.iter();
+        let altered = altered.map(|name| name.to_lowercase().into_boxed_str());
         let session = SessionConfig {
             dialect: config.dialect,
             id: config.id.clone(),
@@ -142,6 +148,7 @@ impl LoadedCatalog {
             autocommit: config.autocommit,
             catalog: generation.is_some(),
             prefix: KeyPrefix::new(head.into_iter().chain(settings)),
+            altered: altered.collect(),
         };
         LoadedCatalog {
             analyzer: Arc::new(analyzer),

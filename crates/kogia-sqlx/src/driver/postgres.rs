@@ -136,6 +136,15 @@ mod tests {
             sqlx::raw_sql(set).execute(&mut connection).await.unwrap();
             let changed = identify::<Postgres>(&mut connection).await.unwrap();
             assert_ne!(changed.config.settings, plain.config.settings, "{set}");
+            let name = reset.rsplit(' ').next().unwrap().to_lowercase();
+            let name = name.replace("zone", "timezone");
+            let altered: Vec<_> = changed
+                .config
+                .altered
+                .iter()
+                .map(|it| it.to_lowercase())
+                .collect();
+            assert_eq!(altered, [name]);
             sqlx::raw_sql(reset).execute(&mut connection).await.unwrap();
         }
         let harmless = "SET statement_timeout = 70000; SET work_mem = '7MB'";
@@ -152,6 +161,8 @@ mod tests {
             .unwrap();
         let changed = identify::<Postgres>(&mut connection).await.unwrap();
         assert_eq!(changed.config.isolation, Isolation::Serializable);
+        assert_eq!(changed.config.altered, ["default_transaction_isolation"]);
+        assert_eq!(plain.config.altered, [""; 0]);
     }
 
     #[tokio::test]

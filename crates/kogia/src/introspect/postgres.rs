@@ -30,14 +30,15 @@ SELECT (SELECT system_identifier FROM pg_control_system())::text AS system,
        session_user::text AS login,
        pg_backend_pid()::text AS pid,
        (SELECT to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
-          FROM pg_stat_activity WHERE pid = pg_backend_pid()) AS start
+          FROM pg_stat_activity WHERE pid = pg_backend_pid()) AS start,
+       (SELECT reset_val FROM pg_settings WHERE name = 'default_transaction_isolation') AS reset
 ";
 
 /// The settings are those which the documentation lists as defaults of client connections and of
 /// compatibility. Those that applications make up for themselves are not listed; only functions
 /// and policies read them, and what does is not cached.
 const SETTINGS: &str = r"
-SELECT name::text, setting::text FROM pg_settings
+SELECT name::text, setting::text, reset_val::text FROM pg_settings
  WHERE (category = 'Client Connection Defaults / Statement Behavior'
      OR category = 'Client Connection Defaults / Locale and Formatting'
      OR category LIKE 'Version and Platform Compatibility / %'
@@ -60,14 +61,29 @@ pub(super) fn identity(server: &Answer, settings: &Answer) -> Result<Identity, I
         // PostgreSQL does as if `read uncommitted` were this one.
         _ => Isolation::ReadCommitted,
     };
-    let settings = settings.iter();
-    config.settings = settings
-        .map(|row| (row.text(0).to_owned(), row.text(1).to_owned()))
-        .chain(
-            [("role", 5), ("login", 6)]
-                .map(|(name, column)| (name.to_owned(), server.text(column).to_owned())),
-        )
+    config.settings = ["role", "login"]
+        .into_iter()
+        .zip([5, 6])
+        .map(|(name, column)| (name.to_owned(), server.text(column).to_owned()))
         .collect();
+    for row in settings {
+        let (name, value, reset) = (row.text(0), row.text(1), row.text(2));
+        config.settings.push((name.to_owned(), value.to_owned()));
+        if value != reset {
+            config.altered.push(name.to_owned());
+            config
+                .settings
+                .push((format!("{name} at login"), reset.to_owned()));
+        }
+    }
+    if server.text(5) != server.text(6) {
+        config.altered.push("role".to_owned());
+    }
+    if server.text(4) != server.text(9) {
+        config
+            .altered
+            .push("default_transaction_isolation".to_owned());
+    }
     let backend = match server.optional(8) {
         Some(start) => Backend::Server(format!("{}/{start}", server.text(7)).into_bytes().into()),
         None => Backend::Unknown,
