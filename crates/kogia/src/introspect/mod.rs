@@ -13,9 +13,13 @@ mod postgres;
 mod sqlite;
 mod token;
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use kogia_core::{DatabaseId, Dialect, KeyColumn, KeyKind, Schema, Trigger, TriggerBody};
+use kogia_core::{
+    DatabaseId, Dialect, Function, KeyColumn, KeyKind, Relation, Schema, Trigger, TriggerBody,
+    Volatility,
+};
 
 use crate::database::DatabaseConfig;
 use crate::store::Backend;
@@ -124,6 +128,50 @@ pub fn catalog(dialect: Dialect, answers: &[Answer]) -> Schema {
 pub const GRANT_HINT: &str = "kogia cannot tell this database from others: grant the role EXECUTE \
     on the functions pg_control_system(), pg_control_checkpoint(), pg_current_wal_insert_lsn() \
     and pg_walfile_name(pg_lsn)";
+
+/// Relations by what the database calls them, in the order of their addition.
+#[derive(Default)]
+struct Tables<'a> {
+    relations: HashMap<&'a str, Relation>,
+    order: Vec<&'a str>,
+}
+
+impl<'a> Tables<'a> {
+    fn add(&mut self, name: &'a str, relation: Relation) {
+        self.order.push(name);
+        self.relations.insert(name, relation);
+    }
+
+    fn get(&mut self, name: &str) -> Option<&mut Relation> {
+        self.relations.get_mut(name)
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Relation> {
+        self.relations.values_mut()
+    }
+
+    fn finish(mut self) -> Vec<Relation> {
+        let order = self.order.into_iter();
+        order
+            .filter_map(|name| self.relations.remove(name))
+            .collect()
+    }
+}
+
+/// Functions by folded name. A call does not show which of several of a name is meant, so the
+/// most volatile counts.
+fn functions<'a>(
+    listed: impl Iterator<Item = (&'a str, Volatility)>,
+) -> BTreeMap<Box<str>, Function> {
+    let mut functions = BTreeMap::new();
+    for (name, volatility) in listed {
+        let function = functions
+            .entry(folded(name))
+            .or_insert(Function { volatility });
+        function.volatility = function.volatility.max(volatility);
+    }
+    functions
+}
 
 /// A name as the engine folds it.
 fn folded(name: &str) -> Box<str> {

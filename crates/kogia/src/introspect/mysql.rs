@@ -1,13 +1,13 @@
 //! MySQL and MariaDB: the information schema, over the current database.
 
-use std::collections::{BTreeMap, HashMap};
-
 use kogia_core::{
-    Cascade, DatabaseId, Dialect, Function, Isolation, Relation, RelationKind, Schema, Trigger,
-    TriggerBody, Volatility, key_kind,
+    Cascade, DatabaseId, Dialect, Isolation, Relation, RelationKind, Schema, Trigger, TriggerBody,
+    Volatility, key_kind,
 };
 
-use super::{Answer, Identity, IdentityError, folded, key, unknown_trigger};
+use super::{
+    Answer, Identity, IdentityError, Tables, TextRow, folded, functions, key, unknown_trigger,
+};
 use crate::database::DatabaseConfig;
 use crate::store::Backend;
 
@@ -106,83 +106,24 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
     let current = current.first();
     let database = current.map_or("", |row| row.text(0));
     let sees_triggers = current.is_some_and(|row| row.is(1));
-    let mut tables: HashMap<&str, Relation> = HashMap::new();
-    let mut order = Vec::new();
+    let mut tables = Tables::default();
     for row in listed {
-        let (name, kind, engine, definition) = (row.text(0), row.text(1), row.text(2), row.text(3));
-        let kind = match kind {
-            "VIEW" => RelationKind::View(
-                Some(definition)
-                    .filter(|text| !text.is_empty())
-                    .map(Into::into),
-            ),
-            "BASE TABLE" | "SYSTEM VERSIONED" => table_kind(engine),
-            // A sequence, or something that a later server has: not listed, so never cached.
-            _ => continue,
+        let Some(kind) = relation_kind(row) else {
+            continue;
         };
-        order.push(name);
         let relation = Relation {
             schema: Some(database.into()),
             kind,
-            ..Relation::table(name)
+            ..Relation::table(row.text(0))
         };
-        tables.insert(name, relation);
+        tables.add(row.text(0), relation);
     }
-    for row in unique {
-        let (table, index, columns, name) = (row.text(0), row.text(1), row.text(2), row.text(3));
-        let (of, collation, extra, expression) =
-            (row.text(4), row.optional(5), row.text(6), row.text(7));
-        let Some(relation) = tables.get_mut(table) else {
-            continue;
-        };
-        if index != "PRIMARY" {
-            relation.other_unique = true;
-        } else if columns == "1" && expression.is_empty() {
-            relation.key =
-                key_kind(Dialect::MySql, of, collation, true).and_then(|kind| key(name, kind));
-            relation.generated_key = extra.contains("auto_increment");
-        }
-    }
-    for row in cascades {
-        let (table, referenced, columns) = (row.text(0), row.text(1), row.text(4));
-        let (on_delete, on_update, schema) = (row.text(2), row.text(3), row.text(5));
-        let acts = |action: &str| !matches!(action, "NO ACTION" | "RESTRICT");
-        if schema != database {
-            // A foreign key of another database of the server: what it does there counts as done
-            // by a trigger.
-            let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
-            let write = format!("DELETE FROM {}.{}", quoted(schema), quoted(table));
-            let trigger = Trigger {
-                body: TriggerBody::Statements(write.into()),
-                ..unknown_trigger(false, acts(on_update), acts(on_delete))
-            };
-            if let Some(relation) = tables.get_mut(referenced) {
-                relation.triggers.push(trigger);
-            }
-            continue;
-        }
-        let cascade = Cascade {
-            table: folded(table),
-            on_delete: acts(on_delete),
-            on_update: acts(on_update),
-            columns: columns
-                .split('\n')
-                .filter(|column| !column.is_empty())
-                .map(folded)
-                .collect(),
-        };
-        if let Some(relation) = tables
-            .get_mut(referenced)
-            .filter(|_| cascade.on_delete || cascade.on_update)
-        {
-            relation.cascades.push(cascade);
-        }
-    }
+    add_keys(&mut tables, unique);
+    add_cascades(&mut tables, cascades, database);
     for row in triggers {
-        if let Some(relation) = tables.get_mut(row.text(0)) {
-            relation
-                .triggers
-                .push(trigger(row.text(1), row.text(2), row.text(3)));
+        if let Some(relation) = tables.get(row.text(0)) {
+            let trigger = trigger(row.text(1), row.text(2), row.text(3));
+            relation.triggers.push(trigger);
         }
     }
     if !sees_triggers {
@@ -191,33 +132,82 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
             "the account may not see triggers, so every write counts as one that may change any \
              table: grant it TRIGGER on the database"
         );
-        for relation in tables.values_mut() {
+        for relation in tables.all() {
             relation.triggers.push(unknown_trigger(true, true, true));
         }
     }
-    let mut functions: BTreeMap<Box<str>, Function> = BTreeMap::new();
-    for row in routines {
-        let (name, kind, deterministic, access) =
-            (row.text(0), row.text(1), row.text(2), row.text(3));
-        let volatility = match (kind, deterministic, access) {
-            ("FUNCTION", "YES", "NO SQL") => Volatility::Immutable,
-            ("FUNCTION", _, "NO SQL" | "READS SQL DATA") => Volatility::Stable,
-            _ => Volatility::Volatile,
-        };
-        let function = functions
-            .entry(folded(name))
-            .or_insert(Function { volatility });
-        function.volatility = function.volatility.max(volatility);
-    }
+    let volatility = |row: &TextRow| match (row.text(1), row.text(2), row.text(3)) {
+        ("FUNCTION", "YES", "NO SQL") => Volatility::Immutable,
+        ("FUNCTION", _, "NO SQL" | "READS SQL DATA") => Volatility::Stable,
+        _ => Volatility::Volatile,
+    };
     Schema {
         loaded: true,
         database: Some(database.into()),
-        relations: order
-            .into_iter()
-            .filter_map(|name| tables.remove(name))
-            .collect(),
-        functions,
+        relations: tables.finish(),
+        functions: functions(routines.iter().map(|row| (row.text(0), volatility(row)))),
         ..Schema::unknown(Dialect::MySql)
+    }
+}
+
+/// What something listed is. A sequence, or what a later server has, is not a relation: what reads
+/// it is never cached.
+fn relation_kind(row: &TextRow) -> Option<RelationKind> {
+    let (kind, engine, definition) = (row.text(1), row.text(2), row.optional(3));
+    match kind {
+        "VIEW" => {
+            let definition = definition.filter(|text| !text.is_empty());
+            Some(RelationKind::View(definition.map(Into::into)))
+        }
+        "BASE TABLE" | "SYSTEM VERSIONED" => Some(table_kind(engine)),
+        _ => None,
+    }
+}
+
+fn add_keys(tables: &mut Tables<'_>, unique: &Answer) {
+    for row in unique {
+        let (index, columns, name, of) = (row.text(1), row.text(2), row.text(3), row.text(4));
+        let (collation, extra, expression) = (row.optional(5), row.text(6), row.text(7));
+        let Some(relation) = tables.get(row.text(0)) else {
+            continue;
+        };
+        if index != "PRIMARY" {
+            relation.other_unique = true;
+        } else if columns == "1" && expression.is_empty() {
+            let kind = key_kind(Dialect::MySql, of, collation, true);
+            relation.key = kind.and_then(|kind| key(name, kind));
+            relation.generated_key = extra.contains("auto_increment");
+        }
+    }
+}
+
+fn add_cascades(tables: &mut Tables<'_>, cascades: &Answer, database: &str) {
+    for row in cascades {
+        let (table, referenced, columns) = (row.text(0), row.text(1), row.text(4));
+        let acts = |column| !matches!(row.text(column), "NO ACTION" | "RESTRICT");
+        let (on_delete, on_update, schema) = (acts(2), acts(3), row.text(5));
+        let relation = tables.get(referenced);
+        let Some(relation) = relation.filter(|_| on_delete || on_update) else {
+            continue;
+        };
+        if schema == database {
+            let columns = columns.split('\n').filter(|column| !column.is_empty());
+            relation.cascades.push(Cascade {
+                table: folded(table),
+                on_delete,
+                on_update,
+                columns: columns.map(folded).collect(),
+            });
+        } else {
+            // A foreign key of another database of the server: what it does there counts as done
+            // by a trigger.
+            let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
+            let write = format!("DELETE FROM {}.{}", quoted(schema), quoted(table));
+            relation.triggers.push(Trigger {
+                body: TriggerBody::Statements(write.into()),
+                ..unknown_trigger(false, on_update, on_delete)
+            });
+        }
     }
 }
 

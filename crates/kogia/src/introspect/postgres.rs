@@ -1,13 +1,13 @@
 //! PostgreSQL: the system catalogs, over all schemas of users.
 
-use std::collections::{BTreeMap, HashMap};
-
 use kogia_core::{
-    Cascade, DatabaseId, Dialect, Function, Isolation, Relation, RelationKind, Schema, Trigger,
-    TriggerBody, Volatility, key_kind,
+    Cascade, DatabaseId, Dialect, Isolation, Relation, RelationKind, Schema, Trigger, TriggerBody,
+    Volatility, key_kind,
 };
 
-use super::{Answer, Identity, IdentityError, TextRow, folded, key, unknown_trigger};
+use super::{
+    Answer, Identity, IdentityError, Tables, TextRow, folded, functions, key, unknown_trigger,
+};
 use crate::database::DatabaseConfig;
 use crate::store::Backend;
 
@@ -100,19 +100,19 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
     let [relations, parents, cascades, triggers, unknown, routines] = answers else {
         return Schema::unknown(Dialect::Postgres);
     };
-    let mut tables: HashMap<&str, Relation> = HashMap::new();
+    let mut tables = Tables::default();
     for row in relations {
-        tables.insert(row.text(0), relation(row));
+        tables.add(row.text(0), relation(row));
     }
     for row in parents {
         let parent = tables.get(row.text(1)).map(|parent| folded(&parent.name));
-        if let (Some(child), Some(parent)) = (tables.get_mut(row.text(0)), parent) {
+        if let (Some(child), Some(parent)) = (tables.get(row.text(0)), parent) {
             child.parents.push(parent);
         }
     }
     for row in cascades {
         let table = tables.get(row.text(0)).map(|table| folded(&table.name));
-        if let (Some(relation), Some(table)) = (tables.get_mut(row.text(1)), table) {
+        if let (Some(relation), Some(table)) = (tables.get(row.text(1)), table) {
             let columns = row.text(4).split('\n').filter(|column| !column.is_empty());
             relation.cascades.push(Cascade {
                 table,
@@ -123,41 +123,32 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
         }
     }
     for row in triggers {
-        if let Some(relation) = tables.get_mut(row.text(0)) {
+        if let Some(relation) = tables.get(row.text(0)) {
             relation.triggers.extend(trigger(row));
         }
     }
     for row in unknown {
-        if let Some(relation) = tables.get_mut(row.text(0)) {
+        if let Some(relation) = tables.get(row.text(0)) {
             let on = |event: char| row.text(1).contains(event);
             relation
                 .triggers
                 .push(unknown_trigger(on('i'), on('u'), on('d')));
         }
     }
-    let mut functions: BTreeMap<Box<str>, Function> = BTreeMap::new();
-    for row in routines {
-        let volatility = match row.text(1) {
-            "i" => Volatility::Immutable,
-            "s" => Volatility::Stable,
-            _ => Volatility::Volatile,
-        };
-        let function = functions
-            .entry(folded(row.text(0)))
-            .or_insert(Function { volatility });
-        // A call does not show which of several functions of a name is meant.
-        function.volatility = function.volatility.max(volatility);
-    }
-    let order = relations.iter();
+    let volatility = |row: &TextRow| match row.text(1) {
+        "i" => Volatility::Immutable,
+        "s" => Volatility::Stable,
+        _ => Volatility::Volatile,
+    };
     Schema {
         loaded: true,
-        relations: order.filter_map(|row| tables.remove(row.text(0))).collect(),
-        functions,
+        relations: tables.finish(),
+        functions: functions(routines.iter().map(|row| (row.text(0), volatility(row)))),
         ..Schema::unknown(Dialect::Postgres)
     }
 }
 
-// `pg_index` has one row for each key; only one column counts, and only a plain one: a generated
+/// `pg_index` has one row for each key; only one column counts, and only a plain one: a generated
 /// column changes without being assigned, and a name with capitals folds to that of another.
 const RELATIONS: &str = r"
 SELECT c.oid::text AS oid, n.nspname::text AS schema, c.relname::text AS name,

@@ -117,7 +117,7 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
         database: Some("main".into()),
         ..Schema::unknown(Dialect::Sqlite)
     };
-    let mut tables = Tables::default();
+    let mut tables = Named::default();
     let mut collating = HashSet::new();
     for row in objects {
         let (kind, name, table, sql) = (row.text(0), row.text(1), row.text(2), row.text(3));
@@ -138,6 +138,15 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
             }
         }
     }
+    add_keys(&mut tables, key_columns, unique, &collating);
+    add_cascades(&mut tables, references);
+    schema.relations = tables.finish();
+    schema
+}
+
+/// Primary keys and unique indexes. Values in the tables of `collating` compare in a way that no
+/// pragma tells.
+fn add_keys(tables: &mut Named, key_columns: &Answer, unique: &Answer, collating: &HashSet<&str>) {
     let mut keys: HashMap<&str, Vec<Column>> = HashMap::new();
     for row in key_columns {
         let column = Column {
@@ -182,6 +191,9 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
             relation.other_unique |= index.other_unique;
         }
     }
+}
+
+fn add_cascades(tables: &mut Named, references: &Answer) {
     for row in references {
         let (table, referenced, column) = (row.text(0), row.text(1), row.optional(4));
         let (on_update, on_delete) = (row.text(2), row.text(3));
@@ -212,8 +224,6 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
             _ => cascade.columns.clear(),
         }
     }
-    schema.relations = tables.finish();
-    schema
 }
 
 /// Names of SQLite differ in more than the case of ASCII letters. The order makes two loads of
@@ -255,12 +265,12 @@ struct Index {
 
 /// Relations by folded name, in the order of their addition.
 #[derive(Default)]
-struct Tables {
+struct Named {
     relations: Vec<Relation>,
     places: HashMap<Box<str>, usize>,
 }
 
-impl Tables {
+impl Named {
     fn add(&mut self, name: &str, kind: RelationKind) {
         self.places.insert(folded(name), self.relations.len());
         self.relations.push(Relation {
