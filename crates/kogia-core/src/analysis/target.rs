@@ -240,6 +240,11 @@ impl<'a> Collector<'a> {
 
     /// A write to a view is one to every table that the view reads.
     fn write_through(&mut self, view: &Facts, change: &Change) {
+        // The view may give its columns other names than the table has.
+        let change = match change {
+            Change::Update(_) => &Change::Update(None),
+            change => change,
+        };
         let mut inner = Collector::new(self.database, self.catalog);
         let name = ast::ObjectName::from(vec![ast::Ident::new(&*view.name)]);
         inner.read_relation(&name);

@@ -503,6 +503,30 @@ fn a_changed_key_cascades() {
 }
 
 #[test]
+fn a_view_may_give_the_key_another_name() {
+    for &dialect in ALL {
+        let mut relations = catalog(dialect);
+        relations[0].cascades = vec![Cascade {
+            table: "plain".into(),
+            on_delete: false,
+            on_update: true,
+            columns: vec!["id".into()],
+        }];
+        relations.push(Relation {
+            kind: RelationKind::View(Some("SELECT id AS number, v FROM book".into())),
+            ..Relation::table("shelf")
+        });
+        let renewed = renews(
+            dialect,
+            relations,
+            "UPDATE shelf SET number = 8 WHERE number = 7",
+            &[],
+        );
+        assert_eq!(renewed, "book:broad plain:broad", "{dialect}");
+    }
+}
+
+#[test]
 fn a_trigger_may_mean_a_variable_by_the_name_of_the_key() {
     let body = "DECLARE id INT DEFAULT 7; UPDATE plain SET v = 1 WHERE id = 7";
     let mut relations = catalog(MySql);
