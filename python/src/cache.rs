@@ -181,7 +181,12 @@ impl Identity {
     #[getter]
     fn key(&self) -> String {
         let config = &self.0.config;
-        format!("{} {:?} {:?}", config.id.name(), config.isolation, config.settings)
+        format!(
+            "{} {:?} {:?}",
+            config.id.name(),
+            config.isolation,
+            config.settings
+        )
     }
 
     /// The database's name, never an application's alias.
@@ -237,8 +242,9 @@ fn isolation_level(name: &str) -> PyResult<Isolation> {
 }
 
 pub(crate) fn duration(seconds: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|error| PyValueError::new_err(format!("{seconds} is no number of seconds: {error}")))
+    Duration::try_from_secs_f64(seconds).map_err(|error| {
+        PyValueError::new_err(format!("{seconds} is no number of seconds: {error}"))
+    })
 }
 
 pub(crate) fn store_error(error: StoreError) -> PyErr {

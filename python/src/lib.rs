@@ -9,7 +9,6 @@ mod rows;
 mod session;
 mod types;
 
-
 use pyo3::prelude::pymodule;
 
 /// The engine.

@@ -55,11 +55,7 @@ pub(crate) fn decode<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Option<Boun
 }
 
 /// Gives a value's cell to `push`, and whether there is one.
-fn push(
-    types: &Types,
-    value: &Bound<'_, PyAny>,
-    push: &mut dyn FnMut(Cell<'_>),
-) -> PyResult<bool> {
+fn push(types: &Types, value: &Bound<'_, PyAny>, push: &mut dyn FnMut(Cell<'_>)) -> PyResult<bool> {
     let py = value.py();
     if value.is_none() {
         push(Cell::Null);
@@ -251,7 +247,11 @@ fn object<'py>(py: Python<'py>, types: &Types, cell: Cell<'_>) -> PyResult<Bound
         Cell::OtherText { text, .. } => py.get_type::<PyInt>().call1((text,))?,
         Cell::OtherBytes { type_name, bytes } => other(py, types, type_name, bytes)?,
         // Nothing else is ever stored; a value of another front end is not found under this key.
-        _ => return Err(pyo3::exceptions::PyValueError::new_err("a cell of no known kind")),
+        _ => {
+            return Err(pyo3::exceptions::PyValueError::new_err(
+                "a cell of no known kind",
+            ));
+        }
     })
 }
 
@@ -282,10 +282,7 @@ fn other<'py>(
         let zone = types.fixed.bind(py).call1((delta,))?;
         return datetime(py, micros(), Some(zone.cast::<PyTzInfo>()?));
     }
-    types
-        .decode
-        .bind(py)
-        .call1((name, PyBytes::new(py, bytes)))
+    types.decode.bind(py).call1((name, PyBytes::new(py, bytes)))
 }
 
 fn datetime<'py>(

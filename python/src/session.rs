@@ -57,6 +57,7 @@ impl Session {
             ttl: ttl.map(cache::duration).transpose()?,
             mode,
             tags,
+            ..QueryOptions::default()
         };
         let query = Query {
             sql,
