@@ -123,7 +123,7 @@ fn joined(text: &str) -> Vec<(usize, String)> {
 }
 
 /// The line without its `[sqlite mysql]`, or `None` if it is for other dialects.
-fn for_dialect(line: &str, dialect: Dialect) -> Result<Option<&str>, String> {
+pub(crate) fn for_dialect(line: &str, dialect: Dialect) -> Result<Option<&str>, String> {
     let Some((names, rest)) = line
         .strip_prefix('[')
         .and_then(|line| line.split_once("] "))

@@ -14,6 +14,7 @@ pub mod generate;
 pub mod history;
 pub mod mix;
 pub mod mutant;
+pub mod pairs;
 pub mod process;
 pub mod run;
 pub mod servers;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::analysis::{Literal, Operand, Statement};
 use crate::canonical::canonical;
 use crate::lookup::DatabaseTags;
-use crate::schema::KeyColumn;
+use crate::schema::{KeyColumn, KeyKind};
 use crate::tag::{TableTags, Tag};
 use crate::value::{Parameter, Value};
 
@@ -77,7 +77,13 @@ impl TagNames {
                 continue;
             };
             if let Some(bytes) = canonical(column, &value) {
-                let name = format!("{table}:{}={}", column.name, display(&value));
+                let value = display(&value);
+                // Where blanks at the end do not count, there is one tag and one name.
+                let value = match column.kind {
+                    KeyKind::PaddedText | KeyKind::BoundedText(_) => value.trim_end_matches(' '),
+                    _ => &value,
+                };
+                let name = format!("{table}:{}={value}", column.name);
                 self.0.insert(tags.key(&bytes), name);
             }
         }
