@@ -79,8 +79,9 @@ class Link:
         if self.session is None or self.database is None:
             return
         for sql, params in unseen:
-            if self.database.analyze(sql)[1]:
-                # It has written. What was stored before that is stale, if late by a moment.
+            _, writes, why = self.database.analyze(sql)
+            if writes or why is not None:
+                # It may have written. What was stored before is stale, if late by a moment.
                 self.session.after(self.session.before(sql, params), True)
 
     def closed(self) -> None:
@@ -209,6 +210,8 @@ class Link:
     def _ready(self) -> Session | None:
         """The session of the open connection, up to date with what the driver knows."""
         raw = self.wrapper.connection
+        if self.wrapper.closed_in_transaction:
+            return None
         if raw is not self.raw:
             # Somebody put another connection in, or took this one out.
             self.closed()
