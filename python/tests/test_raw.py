@@ -258,12 +258,12 @@ def test_a_view_and_a_trigger(execute):
         each = "FOR EACH ROW" if IS_MYSQL else ""
         execute(
             f"CREATE TRIGGER kogia_trigger AFTER INSERT ON shop_tag {each} "
-            "BEGIN INSERT INTO shop_author (name) VALUES ('by trigger'); END"
+            "BEGIN INSERT INTO shop_author (name) VALUES ('z'); END"
         )
     else:
         execute(
             "CREATE FUNCTION kogia_trigger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-            "INSERT INTO shop_author (name) VALUES ('by trigger'); RETURN NULL; END $$"
+            "INSERT INTO shop_author (name) VALUES ('z'); RETURN NULL; END $$"
         )
         execute(
             "CREATE TRIGGER kogia_trigger AFTER INSERT ON shop_tag "
@@ -278,8 +278,8 @@ def test_a_view_and_a_trigger(execute):
         assert read() == ["Melville", "Poe"]
         read(), warm()
         Tag.objects.create(name="t")
-        assert names() == ["Melville", "Poe", "by trigger"]
-        assert elsewhere(read) == read() == ["Melville", "Poe", "by trigger"]
+        assert names() == ["Melville", "Poe", "z"]
+        assert elsewhere(read) == read() == ["Melville", "Poe", "z"]
     finally:
         from django.apps import apps
 
