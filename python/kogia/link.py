@@ -198,6 +198,9 @@ class Link:
         return call()
 
     def _look_up_unconnected(self, sql: str, params: Any, shape: bytes) -> Rows | None:
+        if self.raw is not None:
+            # Somebody took the connection out, and its session's state with it.
+            self.closed()
         # The session of a fresh connection is enough for hits.
         database = engine.known(self.wrapper)
         if database is None or self.wrapper.in_atomic_block:

@@ -85,6 +85,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Session {
     /// Looks a query up. A list of rows is the answer; a `Permit` says to run the query and may
     /// want its rows.
+    #[allow(clippy::too_many_arguments)] // They are keywords in Python.
     #[pyo3(signature = (sql, parameters, *, shape=b"".as_slice(), ttl=None, mode=None, tags=Vec::new()))]
     fn look_up<'py>(
         &self,
