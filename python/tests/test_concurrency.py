@@ -97,7 +97,9 @@ def play(atomic):
     for place in range(places):
         for _ in range(2):
             assert int(Author.objects.get(pk=rows[place]).name) >= acknowledged[place]
-    uncached = Author.objects.extra(where=["random() is not null"] if not IS_MYSQL else ["rand() >= 0"])
+    uncached = Author.objects.extra(
+        where=["random() is not null"] if not IS_MYSQL else ["rand() >= 0"]
+    )
     fresh = sorted(uncached.values_list("pk", "name"))
     for _ in range(2):
         assert sorted(Author.objects.values_list("pk", "name")) == fresh

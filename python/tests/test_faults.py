@@ -7,7 +7,14 @@ import signal
 import threading
 
 import pytest
-from django.db import DatabaseError, OperationalError, ProgrammingError, connection, connections, transaction
+from django.db import (
+    DatabaseError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    connections,
+    transaction,
+)
 
 from kogia import engine, faults, introspection, link
 

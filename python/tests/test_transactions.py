@@ -12,7 +12,18 @@ from django.db import (
 )
 from django.test import RequestFactory, override_settings
 
-from .helpers import IS_MYSQL, IS_POSTGRES, IS_SQLITE, configured, elsewhere, names, only, queries, store, warm
+from .helpers import (
+    IS_MYSQL,
+    IS_POSTGRES,
+    IS_SQLITE,
+    configured,
+    elsewhere,
+    names,
+    only,
+    queries,
+    store,
+    warm,
+)
 from .shop.models import Author
 
 pytestmark = pytest.mark.django_db(transaction=True)

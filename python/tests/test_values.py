@@ -129,7 +129,9 @@ def test_random_values():
                 lambda: "".join(map(chr, chance.choices(range(1, 0xD7FF), k=chance.randrange(9)))),
                 lambda: chance.randbytes(chance.randrange(20)),
                 lambda: D(chance.randint(-(10**12), 10**12)).scaleb(chance.randint(-20, 20)),
-                lambda: dt.min + datetime.timedelta(microseconds=chance.randrange(315537897600 * 10**6)),
+                lambda: (
+                    dt.min + datetime.timedelta(microseconds=chance.randrange(315537897600 * 10**6))
+                ),
                 lambda: datetime.timedelta(microseconds=chance.randint(-(10**18), 10**18)),
             ]
         )()
