@@ -1,10 +1,28 @@
 """The engine, as far as Python needs it."""
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
-Rows = list[tuple[Any, ...]]
-TextRows = list[list[str | None]]
+__all__ = [
+    "Cache",
+    "CatalogReload",
+    "Database",
+    "Identity",
+    "Permit",
+    "Running",
+    "Session",
+    "WriteRefused",
+    "attached_question",
+    "catalog_questions",
+    "describe",
+    "identity_questions",
+    "pack",
+    "round_trip",
+    "unpack",
+]
+
+_Rows: TypeAlias = list[tuple[Any, ...]]
+_TextRows: TypeAlias = list[list[str | None]]
 
 @final
 class Cache:
@@ -15,10 +33,10 @@ class Cache:
         url: str,
         *,
         ttl: float | None = None,
-        never: Sequence[str] = [],
+        never: Sequence[str] = ...,
         strict: bool = False,
     ) -> Cache: ...
-    def database(self, identity: Identity, *, isolation: str | None = None) -> Database: ...
+    def database(self, identity: Identity) -> Database: ...
     def stats(self) -> dict[str, int]: ...
     def invalidate_everything(self) -> None: ...
 
@@ -26,11 +44,20 @@ class Cache:
 class Identity:
     """Which database a connection leads to, and what a fresh session of it is like."""
 
-    def __new__(cls, dialect: str, answers: list[TextRows]) -> Identity: ...
+    def __new__(
+        cls,
+        dialect: str,
+        answers: list[_TextRows],
+        *,
+        settings: Sequence[tuple[str, str]] = ...,
+        memory: str | None = None,
+    ) -> Identity: ...
     @property
     def key(self) -> str: ...
     @property
     def name(self) -> str: ...
+    @property
+    def in_memory(self) -> bool: ...
     @property
     def primary(self) -> bool: ...
 
@@ -51,7 +78,7 @@ class Database:
 class CatalogReload:
     """The permission to load a catalog."""
 
-    def finish(self, answers: list[TextRows]) -> None: ...
+    def finish(self, answers: list[_TextRows]) -> None: ...
 
 @final
 class Session:
@@ -62,16 +89,19 @@ class Session:
         sql: str,
         parameters: Any,
         *,
-        shape: bytes = b"",
+        shape: bytes = ...,
         ttl: float | None = None,
         mode: str | None = None,
-        tags: Sequence[str] = [],
-    ) -> Rows | Permit: ...
-    def fill(self, permit: Permit, rows: Rows) -> str | None: ...
+        tags: Sequence[str] = ...,
+    ) -> _Rows | Permit: ...
+    def fill(self, permit: Permit, rows: _Rows, *, head: int = 0) -> str | None: ...
     def before(self, sql: str, parameters: Any) -> Running: ...
     def after(self, running: Running, succeeded: bool | None) -> None: ...
     def observe_transaction(self, open: bool) -> None: ...
     def in_transaction(self) -> bool: ...
+    def closed(self) -> None: ...
+    def wants_attached(self) -> bool: ...
+    def attached(self, answer: _TextRows) -> None: ...
 
 @final
 class Permit:
@@ -83,7 +113,15 @@ class Permit:
 class Running:
     """A statement that is under way."""
 
+    def marks(self) -> bool: ...
+
+class WriteRefused(RuntimeError):
+    """The cache cannot be invalidated, and the policy is to refuse the write."""
+
+def attached_question(dialect: str) -> str | None: ...
 def identity_questions(dialect: str) -> list[str]: ...
 def catalog_questions(dialect: str) -> list[str]: ...
-def round_trip(rows: Rows) -> Rows | None: ...
+def round_trip(rows: _Rows) -> _Rows | None: ...
+def pack(values: list[Any]) -> bytes | None: ...
+def unpack(bytes: bytes) -> list[Any]: ...
 def describe(parameters: Sequence[Any]) -> bytes | None: ...

@@ -4,6 +4,7 @@
 //! module turns Python values into the engine's and back, and never takes a caching decision.
 
 mod cache;
+mod faults;
 mod parameters;
 mod rows;
 mod session;
@@ -16,8 +17,11 @@ use pyo3::prelude::pymodule;
 mod _kogia {
     #[pymodule_export]
     use super::cache::{
-        Cache, CatalogReload, Database, Identity, catalog_questions, identity_questions,
+        Cache, CatalogReload, Database, Identity, attached_question, catalog_questions,
+        identity_questions,
     };
     #[pymodule_export]
-    use super::session::{Permit, Running, Session, describe, round_trip};
+    use super::session::{
+        Permit, Running, Session, WriteRefused, describe, pack, round_trip, unpack,
+    };
 }
