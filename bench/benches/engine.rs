@@ -1,10 +1,11 @@
 //! The engine by itself: hits, misses and writes on the embedded stores, and the analysis.
 //!
 //! `cargo bench -p kogia-bench --bench engine`; the million entries of the file store take a while
-//! to write.
+//! to write. Under `cargo test` everything is small.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
 
+use std::cell::OnceCell;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
@@ -21,6 +22,12 @@ const QUERY: &str = "SELECT b.id, b.title, b.price, a.name FROM book b JOIN auth
 
 /// A transaction's worth of tables: three tags and the commit tag.
 const WRITE: &str = "UPDATE book SET price = price + 1 WHERE genre = 'x'";
+
+/// Whether figures are wanted, not only that everything runs: criterion's own rule.
+fn measures() -> bool {
+    let given = |option: &str| std::env::args().any(|argument| argument == option);
+    given("--bench") && !given("--test")
+}
 
 struct Failed;
 
@@ -66,6 +73,11 @@ fn read(database: &Database, options: &QueryOptions, number: i64, value: &Bytes)
     }
 }
 
+fn memory_cache(capacity: &str) -> Cache {
+    let url = format!("memory:?capacity={capacity}");
+    Cache::builder().url(&url).expect("a URL").build()
+}
+
 fn file_cache(folder: &std::path::Path, capacity: &str) -> Cache {
     let url = format!("file://{}?capacity={capacity}", folder.display());
     match Cache::builder().url(&url) {
@@ -79,67 +91,86 @@ fn hits(c: &mut Criterion) {
     let options = QueryOptions::default();
     let mut group = c.benchmark_group("hit 1 KiB");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for entries in [1_000_i64, 1_000_000] {
-        let memory = Cache::builder()
-            .url("memory:?capacity=4GB")
-            .expect("a URL")
-            .build();
-        let file = file_cache(&folder.path().join(entries.to_string()), "4GB");
-        for (name, cache) in [("memory", memory), ("file", file)] {
-            let database = database(&cache);
-            for number in 0..entries {
-                read(&database, &options, number, &value);
-            }
-            let before = cache.stats();
+    let (sizes, capacity) = if measures() {
+        ([1_000_i64, 1_000_000], "4GB")
+    } else {
+        ([10, 100], "64MB")
+    };
+    for entries in sizes {
+        for name in ["memory", "file"] {
+            // Filled only if this benchmark is among those that were asked for.
+            let filled = OnceCell::new();
+            let fill = || {
+                let cache = match name {
+                    "memory" => memory_cache(capacity),
+                    _ => file_cache(&folder.path().join(entries.to_string()), capacity),
+                };
+                let database = database(&cache);
+                for number in 0..entries {
+                    read(&database, &options, number, &value);
+                }
+                (cache.stats().misses, database)
+            };
             let mut number = 0;
             group.bench_function(BenchmarkId::new(name, entries), |b| {
+                let (_, database) = filled.get_or_init(fill);
                 b.iter(|| {
                     // A stride that visits all entries in an order that no prefetcher knows.
                     number = (number + 611_953) % entries;
-                    black_box(read(&database, &options, number, &value))
+                    black_box(read(database, &options, number, &value))
                 });
             });
-            let after = cache.stats();
-            assert_eq!(
-                after.misses, before.misses,
-                "every read of {name} was a hit"
-            );
+            if let Some((misses, database)) = filled.into_inner() {
+                let after = database.cache().stats().misses;
+                assert_eq!(after, misses, "every read of {name} was a hit");
+            }
         }
     }
     group.finish();
 }
 
 /// Two threads on one memory store, against one: the time of one hit of each thread.
+///
+/// Each thread reads keys of its own, or both read the same one. Two threads with a cache each
+/// share nothing: what they reach is what the machine can give.
 fn scaling(c: &mut Criterion) {
-    let value = Bytes::from(vec![7; 1024]);
+    const ENTRIES: i64 = 5_000;
     let options = QueryOptions::default();
-    let cache = Cache::builder()
-        .url("memory:?capacity=1GB")
-        .expect("a URL")
-        .build();
-    let database = database(&cache);
-    const ENTRIES: i64 = 10_000;
-    for number in 0..ENTRIES {
-        read(&database, &options, number, &value);
-    }
+    let filled = || {
+        let database = database(&memory_cache("1GB"));
+        for number in 0..2 * ENTRIES {
+            // Values of their own, as a database's rows are.
+            read(&database, &options, number, &Bytes::from(vec![7; 1024]));
+        }
+        database
+    };
+    let databases = [filled(), filled()];
     let mut group = c.benchmark_group("hits by threads");
-    for threads in [1_u64, 2] {
+    for (name, threads, caches, hot) in [
+        ("own keys", 1, 1, false),
+        ("own keys", 2, 1, false),
+        ("own caches", 2, 2, false),
+        ("one key", 2, 1, true),
+    ] {
         group.throughput(Throughput::Elements(threads));
-        group.bench_function(BenchmarkId::new("memory", threads), |b| {
+        group.bench_function(BenchmarkId::new(name, threads), |b| {
             b.iter_custom(|iterations| {
                 let barrier = Barrier::new(threads as usize);
                 let longest = AtomicU64::new(0);
                 std::thread::scope(|scope| {
-                    for thread in 0..threads {
+                    for thread in 0..threads as usize {
                         let (barrier, longest) = (&barrier, &longest);
-                        let (database, options, value) = (&database, &options, &value);
+                        let (options, database) = (&options, &databases[thread % caches]);
                         scope.spawn(move || {
-                            let mut number = thread as i64 * 4_999;
+                            let nothing = Bytes::new();
+                            let first = thread as i64 * ENTRIES;
+                            let mut number = 0;
                             barrier.wait();
                             let start = Instant::now();
                             for _ in 0..iterations {
-                                number = (number + 7_919) % ENTRIES;
-                                black_box(read(database, options, number, value));
+                                number = (number + 1_979) % ENTRIES;
+                                let number = if hot { 7 } else { first + number };
+                                black_box(read(database, options, number, &nothing));
                             }
                             let nanos = start.elapsed().as_nanos() as u64;
                             longest.fetch_max(nanos, Ordering::SeqCst);
@@ -158,10 +189,7 @@ fn misses(c: &mut Criterion) {
     let options = QueryOptions::default();
     let mut group = c.benchmark_group("miss and fill 1 KiB");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let memory = Cache::builder()
-        .url("memory:?capacity=64MB")
-        .expect("a URL")
-        .build();
+    let memory = memory_cache("64MB");
     for (name, cache) in [
         ("memory", memory),
         ("file", file_cache(folder.path(), "64MB")),
@@ -181,10 +209,7 @@ fn misses(c: &mut Criterion) {
 fn writes(c: &mut Criterion) {
     let mut group = c.benchmark_group("mark and clear 3 tags");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let memory = Cache::builder()
-        .url("memory:?capacity=64MB")
-        .expect("a URL")
-        .build();
+    let memory = memory_cache("64MB");
     for (name, cache) in [
         ("memory", memory),
         ("file", file_cache(folder.path(), "64MB")),
@@ -213,16 +238,19 @@ fn analysis(c: &mut Criterion) {
     sql.push_str(
         &" ORDER BY b.title ASC, b.id DESC LIMIT 21"[..500_usize.saturating_sub(sql.len()).min(40)],
     );
-    let analyzer = || Analyzer::new(DatabaseId::new("bench"), Schema::unknown(Dialect::Postgres));
+    let known = Analyzer::new(DatabaseId::new("bench"), Schema::unknown(Dialect::Postgres));
     let mut group = c.benchmark_group("analysis of 500 characters");
+    let mut number = 0;
     group.bench_function("first time", |b| {
         b.iter_batched_ref(
-            analyzer,
-            |analyzer| black_box(analyzer.analyze(&sql)),
+            || {
+                number += 1;
+                format!("{sql} OFFSET {number}")
+            },
+            |unknown| black_box(known.analyze(unknown)),
             BatchSize::SmallInput,
         );
     });
-    let known = analyzer();
     group.bench_function("again", |b| b.iter(|| black_box(known.analyze(&sql))));
     group.finish();
 }
@@ -232,10 +260,7 @@ fn analysis(c: &mut Criterion) {
 fn contended(c: &mut Criterion) {
     let value = Bytes::from(vec![7; 1024]);
     let options = QueryOptions::default();
-    let cache = Cache::builder()
-        .url("memory:?capacity=64MB")
-        .expect("a URL")
-        .build();
+    let cache = memory_cache("64MB");
     let database = database(&cache);
     let stop = Arc::new(AtomicBool::new(false));
     let reader = {
