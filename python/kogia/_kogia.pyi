@@ -63,9 +63,7 @@ class Session:
         parameters: Any,
         *,
         shape: bytes = b"",
-        ttl: float | None = None,
-        mode: str | None = None,
-        tags: Sequence[str] = [],
+        options: Options | None = None,
     ) -> Rows | Permit: ...
     def fill(self, permit: Permit, rows: Rows) -> str | None: ...
     def before(self, sql: str, parameters: Any) -> Running: ...
@@ -83,6 +81,25 @@ class Permit:
 class Running:
     """A statement that is under way."""
 
+    @property
+    def written(self) -> tuple[list[str], bool] | None: ...
+
+@final
+class Options:
+    """What a call says about its queries, made once for many of them."""
+
+    def __new__(
+        cls,
+        *,
+        ttl: float | None = None,
+        mode: str | None = None,
+        tags: Sequence[str] = [],
+        only: Sequence[str] | None = None,
+        never: Sequence[str] = [],
+        random: bool = False,
+    ) -> Options: ...
+
+def last_outcome() -> tuple[str, str | None] | None: ...
 def identity_questions(dialect: str) -> list[str]: ...
 def catalog_questions(dialect: str) -> list[str]: ...
 def round_trip(rows: Rows) -> Rows | None: ...

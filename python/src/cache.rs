@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::parameters;
+use crate::{outcome, parameters};
 use crate::session::Session;
 
 /// A cache over the store that a URL names.
@@ -40,6 +40,7 @@ impl Cache {
         if strict {
             builder = builder.on_store_failure(OnStoreFailure::Strict);
         }
+        builder = builder.listener(outcome::remember);
         for table in &never {
             builder = builder.table(table, TablePolicy::never());
         }

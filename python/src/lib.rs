@@ -4,11 +4,11 @@
 //! module turns Python values into the engine's and back, and never takes a caching decision.
 
 mod cache;
+mod outcome;
 mod parameters;
 mod rows;
 mod session;
 mod types;
-
 
 use pyo3::prelude::pymodule;
 
@@ -20,5 +20,7 @@ mod _kogia {
         Cache, CatalogReload, Database, Identity, catalog_questions, identity_questions,
     };
     #[pymodule_export]
-    use super::session::{Permit, Running, Session, describe, round_trip};
+    use super::outcome::last_outcome;
+    #[pymodule_export]
+    use super::session::{Options, Permit, Running, Session, describe, round_trip};
 }

@@ -1,9 +1,9 @@
 //! A connection's session.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kogia::core::Outcome;
-use kogia::{Encoded, Lookup, Query, QueryMode, QueryOptions};
+use kogia::core::{Outcome, Statement, Wide};
+use kogia::{Encoded, Lookup, Query, QueryMode, QueryOptions, TableFilter};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -30,39 +30,24 @@ impl Session {
 impl Session {
     /// Looks a query up. A list of rows is the answer; a `Permit` says to run the query and may
     /// want its rows.
-    #[pyo3(signature = (sql, parameters, *, shape=b"".as_slice(), ttl=None, mode=None, tags=Vec::new()))]
+    #[pyo3(signature = (sql, parameters, *, shape=b"".as_slice(), options=None))]
     fn look_up<'py>(
         &self,
         py: Python<'py>,
         sql: &str,
         parameters: Option<&Bound<'py, PyAny>>,
         shape: &[u8],
-        ttl: Option<f64>,
-        mode: Option<&str>,
-        tags: Vec<String>,
+        options: Option<&Options>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let held = parameters::Bound::new(parameters)?;
         let parameters = held.as_ref().map(parameters::Bound::parameters);
-        let mode = match mode {
-            None => QueryMode::Cached,
-            Some("bypass") => QueryMode::Bypass,
-            Some("refresh") => QueryMode::Refresh,
-            Some(other) => {
-                return Err(PyValueError::new_err(format!(
-                    "{other} is no mode; there are bypass and refresh"
-                )));
-            }
-        };
-        let options = QueryOptions {
-            ttl: ttl.map(cache::duration).transpose()?,
-            mode,
-            tags,
-        };
+        let usual = QueryOptions::default();
+        let options = options.map_or(&usual, |options| &options.0);
         let query = Query {
             sql,
             parameters: parameters.as_deref(),
             shape,
-            options: &options,
+            options,
         };
         let found = self.lock().look_up(&query);
         if let Lookup::Cached(bytes) = &found
@@ -110,9 +95,17 @@ impl Session {
             .map(parameters::Bound::parameters)
             .unwrap_or_default();
         // Another process may hold the store's lock for a moment.
-        let running = py.detach(|| self.lock().before(sql, &parameters));
+        let (running, written) = py.detach(|| {
+            let mut session = self.lock();
+            let running = session.before(sql, &parameters);
+            let statement = session.analyze(sql);
+            (running, statement.is_write().then_some(statement))
+        });
         let running = running.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
-        Ok(Running(Mutex::new(Some(running))))
+        Ok(Running {
+            running: Mutex::new(Some(running)),
+            written,
+        })
     }
 
     /// The statement is over: `True` if it succeeded, `False` if it failed, `None` if nobody
@@ -160,11 +153,70 @@ impl Permit {
 
 /// A statement that is under way.
 #[pyclass(frozen, module = "kogia._kogia")]
-pub struct Running(Mutex<Option<kogia::Running>>);
+pub struct Running {
+    running: Mutex<Option<kogia::Running>>,
+    written: Option<Arc<Statement>>,
+}
 
 impl Running {
     fn take(&self) -> Option<kogia::Running> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.take()
+    }
+}
+
+#[pymethods]
+impl Running {
+    /// The tables that the statement may change, and whether it may change others, too; `None`
+    /// for one that changes none.
+    #[getter]
+    fn written(&self) -> Option<(Vec<&str>, bool)> {
+        let statement = self.written.as_ref()?;
+        let tables = statement.writes.iter().map(|write| &*write.table);
+        Some((tables.collect(), statement.wide != Wide::Nothing))
+    }
+}
+
+/// What a call says about its queries, made once for many of them.
+#[pyclass(frozen, module = "kogia._kogia")]
+pub struct Options(QueryOptions);
+
+#[pymethods]
+impl Options {
+    /// `ttl` is in seconds; `only` and `never` say which tables a cached query may read;
+    /// `random` lets results of `random()` be cached.
+    #[new]
+    #[pyo3(signature = (*, ttl=None, mode=None, tags=Vec::new(), only=None, never=Vec::new(), random=false))]
+    fn new(
+        ttl: Option<f64>,
+        mode: Option<&str>,
+        tags: Vec<String>,
+        only: Option<Vec<String>>,
+        never: Vec<String>,
+        random: bool,
+    ) -> PyResult<Self> {
+        let mode = match mode {
+            None => QueryMode::Cached,
+            Some("bypass") => QueryMode::Bypass,
+            Some("refresh") => QueryMode::Refresh,
+            Some(other) => {
+                return Err(PyValueError::new_err(format!(
+                    "{other} is no mode; there are bypass and refresh"
+                )));
+            }
+        };
+        let tables = (only.is_some() || !never.is_empty()).then(|| {
+            let only = only.as_ref().map(|names| names.iter().map(String::as_str));
+            Arc::new(TableFilter::new(only, never.iter().map(String::as_str)))
+        });
+        Ok(Options(QueryOptions {
+            ttl: ttl.map(cache::duration).transpose()?,
+            mode,
+            tags,
+            tables,
+            random,
+            ..QueryOptions::default()
+        }))
     }
 }
 
