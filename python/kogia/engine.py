@@ -2,61 +2,154 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import threading
+import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
-from . import _kogia, conf, introspection
+from . import _kogia, conf, faults, introspection
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-_lock = threading.Lock()
+# A store that could not be opened is tried again after this many seconds.
+RETRY = 5.0
+
+_lock = threading.RLock()
 _cache: _kogia.Cache | None = None
 _databases: dict[Any, _kogia.Database] = {}
 # Where a connection with these settings led when one was last opened: hits need none.
-_known: dict[Any, _kogia.Database] = {}
+_known: dict[Any, tuple[_kogia.Database, Any]] = {}
+# When the store may be tried again, and whether this process wrote without one.
+_retry_at = 0.0
+_was_without = False
+# SQLite's databases in memory that connections share: name, token, who has it open.
+_shared_memory: dict[str, tuple[str, weakref.WeakSet[BaseDatabaseWrapper]]] = {}
+# How many forks lie between this process and the one that imported the module.
+forks = 0
 
 
-def cache() -> _kogia.Cache:
-    """The cache of this process; the first call opens its store."""
-    global _cache
-    if _cache is None:
+def cache() -> _kogia.Cache | None:
+    """The cache of this process; the first call opens its store. `None` if that fails."""
+    global _cache, _retry_at, _was_without
+    if _cache is None and time.monotonic() >= _retry_at:
         with _lock:
-            if _cache is None:
-                _cache = _kogia.Cache(
-                    conf.store_url(),
-                    ttl=float(conf.get("TIMEOUT")),
-                    strict=conf.get("STRICT"),
-                )
+            if _cache is None and time.monotonic() >= _retry_at:
+                url = conf.store_url()
+                try:
+                    opened = _kogia.Cache(
+                        url, ttl=float(conf.get("TIMEOUT")), strict=conf.get("STRICT")
+                    )
+                    if _was_without:
+                        # Other processes may have kept entries that this one's writes made stale.
+                        opened.invalidate_everything()
+                except Exception as error:
+                    _retry_at = time.monotonic() + RETRY
+                    _was_without = True
+                    faults.once(
+                        "open",
+                        "The store cannot be opened, so nothing is cached. As long as this lasts, "
+                        "processes that do have it open may serve what this one has changed: %s",
+                        error,
+                    )
+                else:
+                    _cache, _was_without = opened, False
     return _cache
+
+
+def is_without_store() -> bool:
+    """Whether the store could not be opened."""
+    return _cache is None
 
 
 def reset() -> None:
     """Forgets the cache and its databases: the settings changed."""
-    global _cache
+    global _cache, _retry_at, _was_without
     with _lock:
         _cache = None
+        _retry_at = 0.0
+        _was_without = False
         _databases.clear()
         _known.clear()
 
 
-def identify(wrapper: BaseDatabaseWrapper) -> tuple[_kogia.Database, _kogia.Session]:
+def identify(
+    wrapper: BaseDatabaseWrapper, opened: _kogia.Cache, *, idle: bool
+) -> tuple[_kogia.Database, _kogia.Session, _kogia.Identity]:
     """Asks an open connection where it leads, and begins a session for it."""
-    identity = introspection.identify(wrapper)
-    isolation = introspection.isolation(wrapper)
-    key = (identity.key, isolation)
-    database = _databases.get(key)
-    if database is None:
-        database = cache().database(identity, isolation=isolation)
-        database = _databases.setdefault(key, database)
-    _known[_settings_key(wrapper)] = database
-    return database, database.session(identity)
+    identity = introspection.identify(wrapper, idle=idle, memory=_memory_token(wrapper))
+    with _lock:
+        database = _databases.get(identity.key)
+        if database is None:
+            database = _databases.setdefault(identity.key, opened.database(identity))
+        if identity.primary and not identity.in_memory:
+            _known[_settings_key(wrapper)] = (database, _file_of(wrapper))
+    return database, database.session(identity), identity
 
 
 def known(wrapper: BaseDatabaseWrapper) -> _kogia.Database | None:
-    """Where connections with these settings led so far."""
-    return _known.get(_settings_key(wrapper))
+    """Where connections with these settings led so far, if that is where they still lead."""
+    found = _known.get(_settings_key(wrapper))
+    if found is None or found[1] != _file_of(wrapper):
+        return None
+    return found[0]
 
 
 def _settings_key(wrapper: BaseDatabaseWrapper) -> Any:
-    return (wrapper.alias, repr(wrapper.settings_dict))
+    settings = wrapper.settings_dict
+    return (
+        wrapper.vendor,
+        settings.get("NAME"),
+        settings.get("HOST"),
+        settings.get("PORT"),
+        settings.get("USER"),
+        settings.get("TIME_ZONE"),
+        settings.get("AUTOCOMMIT"),
+        repr(settings.get("OPTIONS")),
+        str(wrapper.timezone),
+    )
+
+
+def _file_of(wrapper: BaseDatabaseWrapper) -> Any:
+    """Which file SQLite would open now: somebody may have put another one in its place."""
+    if wrapper.vendor != "sqlite":
+        return None
+    try:
+        found = os.stat(wrapper.settings_dict["NAME"])
+    except (OSError, TypeError, ValueError):
+        return ()
+    return found.st_dev, found.st_ino
+
+
+def _memory_token(wrapper: BaseDatabaseWrapper) -> str | None:
+    """A name for a database in memory that several connections of the process share.
+
+    It lives as long as one of them has it open, and the next one of its name is another one.
+    """
+    if wrapper.vendor != "sqlite":
+        return None
+    name = str(wrapper.settings_dict["NAME"])
+    if not (name.startswith("file:") and "mode=memory" in name and "cache=shared" in name):
+        # Every connection has its own, which the engine names at random.
+        return None
+    key = name.partition("?")[0]
+    with _lock:
+        token, holders = _shared_memory.get(key, ("", weakref.WeakSet()))
+        if not any(holder.connection is not None for holder in holders if holder is not wrapper):
+            token, holders = secrets.token_hex(16), weakref.WeakSet()
+        holders.add(wrapper)
+        _shared_memory[key] = (token, holders)
+    return token
+
+
+def _forked() -> None:
+    # The child has copies of all databases in memory, which are other databases from now on.
+    global forks, _lock
+    forks += 1
+    _lock = threading.RLock()
+    _shared_memory.clear()
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -8,11 +8,12 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.utils import CursorWrapper
+from django.db.backends.base.operations import BaseDatabaseOperations
+from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from django.db.models.sql import compiler as compilers
 from django.db.models.sql.constants import GET_ITERATOR_CHUNK_SIZE, MULTI, SINGLE
 
-from . import conf, link
+from . import conf, cursors, faults, link
 
 _WRITING = (
     compilers.SQLInsertCompiler,
@@ -22,77 +23,62 @@ _WRITING = (
 # An iterator is for results that do not fit in memory.
 _LONGEST_ITERATOR = 10_000
 
-_originals: list[tuple[type, str, Callable[..., Any]]] = []
+# The class, the name, and what stood there; `None` if nothing did.
+_originals: list[tuple[type, str, Callable[..., Any] | None]] = []
 
 
 def install() -> None:
     """Hooks everything; does nothing if that is done."""
     if _originals:
         return
-    _hook(CursorWrapper, "_execute", _execute)
-    _hook(CursorWrapper, "_executemany", _executemany)
-    _hook(CursorWrapper, "callproc", _callproc)
+    cursors.install(_hook)
+    _hook(CursorDebugWrapper, "execute", cursors.execute)
+    _hook(CursorWrapper, "execute", cursors.execute)
+    _hook(CursorWrapper, "_execute", cursors.run)
+    _hook(CursorWrapper, "_executemany", cursors.run_many)
+    _hook(CursorWrapper, "callproc", cursors.callproc)
+    _hook(CursorWrapper, "__getattr__", cursors.attribute)
     _hook(BaseDatabaseWrapper, "connect", _connect)
     _hook(BaseDatabaseWrapper, "_commit", _commit)
     _hook(BaseDatabaseWrapper, "_rollback", _rollback)
-    _hook(BaseDatabaseWrapper, "_close", _close)
+    _hook(BaseDatabaseWrapper, "close", _close)
     _hook(BaseDatabaseWrapper, "set_autocommit", _set_autocommit)
+    _hook(BaseDatabaseOperations, "execute_sql_flush", _execute_sql_flush)
     _hook(compilers.SQLCompiler, "execute_sql", _execute_sql)
+    _hook(compilers.SQLInsertCompiler, "execute_sql", _insert)
 
 
 def uninstall() -> None:
     """Takes all hooks out."""
     while _originals:
         owner, name, original = _originals.pop()
-        setattr(owner, name, original)
+        if original is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, original)
 
 
 def _hook(owner: type, name: str, hook: Callable[..., Any]) -> None:
-    original = getattr(owner, name)
+    """Puts a hook around a method, or in the place of one that there is not."""
+    original = owner.__dict__.get(name)
+    hooked: Callable[..., Any]
+    if original is None:
+        hooked = hook
+    else:
 
-    @functools.wraps(original)
-    def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return hook(original, self, *args, **kwargs)
+        @functools.wraps(original)
+        def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return hook(original, self, *args, **kwargs)
 
     _originals.append((owner, name, original))
     setattr(owner, name, hooked)
-
-
-def _execute(
-    original: Callable[..., Any], cursor: CursorWrapper, sql: Any, params: Any, *ignored: Any
-) -> Any:
-    found = link.of(cursor.db)
-    if found is None:
-        return original(cursor, sql, params, *ignored)
-    call = functools.partial(original, cursor, sql, params, *ignored)
-    return found.run(_text(cursor, sql), params, call)
-
-
-def _executemany(
-    original: Callable[..., Any], cursor: CursorWrapper, sql: Any, param_list: Any, *ignored: Any
-) -> Any:
-    found = link.of(cursor.db)
-    if found is None:
-        return original(cursor, sql, param_list, *ignored)
-    call = functools.partial(original, cursor, sql, param_list, *ignored)
-    # Without parameters the keys of the rows are not known: the whole table is invalidated.
-    return found.run(_text(cursor, sql), None, call)
-
-
-def _callproc(
-    original: Callable[..., Any], cursor: CursorWrapper, procname: str, *args: Any, **kwargs: Any
-) -> Any:
-    found = link.of(cursor.db)
-    if found is None:
-        return original(cursor, procname, *args, **kwargs)
-    call = functools.partial(original, cursor, procname, *args, **kwargs)
-    return found.run(f"CALL {procname}()", None, call)
 
 
 def _connect(original: Callable[..., Any], wrapper: BaseDatabaseWrapper) -> Any:
     found = link.of(wrapper)
     if found is None:
         return original(wrapper)
+    found.closed()
     found.connecting = True
     try:
         result = original(wrapper)
@@ -100,12 +86,18 @@ def _connect(original: Callable[..., Any], wrapper: BaseDatabaseWrapper) -> Any:
         found.connecting = False
         found.closed()
         raise
-    found.connected()
+    if found.connecting:
+        found.connected()
     return result
 
 
 def _commit(original: Callable[..., Any], wrapper: BaseDatabaseWrapper) -> Any:
-    return _end(original, wrapper, "COMMIT")
+    try:
+        return _end(original, wrapper, "COMMIT")
+    except faults.InvalidationRefused:
+        # The commit was not sent, and nothing of the transaction may be left.
+        wrapper._rollback()
+        raise
 
 
 def _rollback(original: Callable[..., Any], wrapper: BaseDatabaseWrapper) -> Any:
@@ -124,7 +116,8 @@ def _close(original: Callable[..., Any], wrapper: BaseDatabaseWrapper) -> Any:
         return original(wrapper)
     finally:
         found = link.of(wrapper)
-        if found is not None:
+        # Inside of `atomic` Django keeps the closed connection until the block ends.
+        if found is not None and (wrapper.connection is None or wrapper.closed_in_transaction):
             found.closed()
 
 
@@ -140,6 +133,19 @@ def _set_autocommit(
     return call() if found is None else found.set_autocommit(autocommit, call)
 
 
+def _execute_sql_flush(
+    original: Callable[..., Any], operations: BaseDatabaseOperations, *args: Any, **kwargs: Any
+) -> Any:
+    found = link.of(operations.connection)
+    with link.orm(found):
+        return original(operations, *args, **kwargs)
+
+
+def _insert(original: Callable[..., Any], compiler: Any, *args: Any, **kwargs: Any) -> Any:
+    with link.orm(link.of(compiler.connection)):
+        return original(compiler, *args, **kwargs)
+
+
 def _execute_sql(
     original: Callable[..., Any],
     compiler: compilers.SQLCompiler,
@@ -148,9 +154,10 @@ def _execute_sql(
     chunk_size: int = GET_ITERATOR_CHUNK_SIZE,
 ) -> Any:
     run = functools.partial(original, compiler, result_type, chunked_fetch, chunk_size)
-    found = _reads(compiler, result_type, chunked_fetch)
-    if found is None:
-        return run()
+    found = link.of(compiler.connection)
+    if found is None or not _is_read(compiler, result_type, chunked_fetch):
+        with link.orm(found):
+            return run()
     try:
         sql, params = compiler.as_sql()
     except EmptyResultSet:
@@ -159,8 +166,7 @@ def _execute_sql(
         return run()
     # Columns that only the order needs are cut off, and of a single row only the first is read.
     width = compiler.col_count if compiler.has_extra_select else ""
-    shape = f"{result_type}{width}".encode()
-    answer = found.look_up(sql, params, shape)
+    answer = found.look_up(sql, params, f"{result_type}{width}".encode())
     if isinstance(answer, list):
         if result_type == SINGLE:
             return answer[0] if answer else None
@@ -168,7 +174,8 @@ def _execute_sql(
     # The statement is made: making it again costs as much as a hit.
     compiler.as_sql = lambda *args, **kwargs: (sql, params)
     try:
-        result = run()
+        with link.orm(found):
+            result = run()
     finally:
         del compiler.as_sql
     if answer is None or not answer.wants_rows():
@@ -182,15 +189,11 @@ def _execute_sql(
     return _fill_at_the_end(found, answer, result)
 
 
-def _reads(
-    compiler: compilers.SQLCompiler, result_type: Any, chunked_fetch: bool
-) -> link.Link | None:
-    """The link through which a compiler's statement may be answered, if it is a read."""
+def _is_read(compiler: compilers.SQLCompiler, result_type: Any, chunked_fetch: bool) -> bool:
+    """Whether the cache may answer a compiler's statement."""
     if result_type not in (MULTI, SINGLE) or isinstance(compiler, _WRITING):
-        return None
-    if not conf.get("ENABLED") or (chunked_fetch and not conf.get("CACHE_ITERATORS")):
-        return None
-    return link.of(compiler.connection)
+        return False
+    return conf.get("ENABLED") and (not chunked_fetch or conf.get("CACHE_ITERATORS"))
 
 
 def _fill_at_the_end(
@@ -198,24 +201,11 @@ def _fill_at_the_end(
 ) -> Iterator[list[tuple[Any, ...]]]:
     """Passes an iterator's chunks on, and stores them if it is read to its end."""
     rows: list[tuple[Any, ...]] | None = []
-    found.unfinished += 1
-    try:
-        for chunk in chunks:
-            if rows is not None:
-                rows.extend(chunk)
-                if len(rows) > _LONGEST_ITERATOR:
-                    rows = None
-            yield chunk
-    finally:
-        found.unfinished -= 1
+    for chunk in chunks:
+        if rows is not None:
+            rows.extend(chunk)
+            if len(rows) > _LONGEST_ITERATOR:
+                rows = None
+        yield chunk
     if rows is not None:
         found.fill(permit, rows)
-
-
-def _text(cursor: CursorWrapper, sql: Any) -> str:
-    """The text of a statement; psycopg composes some of objects."""
-    if isinstance(sql, str):
-        return sql
-    if isinstance(sql, bytes):
-        return sql.decode(errors="replace")
-    return sql.as_string(cursor.cursor)

@@ -16,26 +16,82 @@ DIALECTS = {"postgresql": "postgres", "mysql": "mysql", "sqlite": "sqlite"}
 
 TextRows = list[list[str | None]]
 
+# psycopg2 counts levels in another order than psycopg 3; 0 and 5 are the server's default.
+_PSYCOPG2_LEVELS = {
+    1: "READ COMMITTED",
+    2: "REPEATABLE READ",
+    3: "SERIALIZABLE",
+    4: "READ UNCOMMITTED",
+}
 
-def identify(wrapper: BaseDatabaseWrapper) -> _kogia.Identity:
+
+def identify(
+    wrapper: BaseDatabaseWrapper, *, idle: bool, memory: str | None = None
+) -> _kogia.Identity:
     """Which database a connection leads to, and what a fresh session of it is like."""
     dialect = DIALECTS[wrapper.vendor]
-    return _kogia.Identity(dialect, _ask(wrapper, _kogia.identity_questions(dialect)))
+    answers = _ask(wrapper, _kogia.identity_questions(dialect), idle=idle)
+    return _kogia.Identity(dialect, answers, settings=_python_settings(wrapper), memory=memory)
 
 
 def catalog(wrapper: BaseDatabaseWrapper) -> list[TextRows]:
-    """The facts of the schema, as `CatalogReload.finish` takes them."""
-    return _ask(wrapper, _kogia.catalog_questions(DIALECTS[wrapper.vendor]))
+    """The facts of the schema, as `CatalogReload.finish` takes them, where nothing is open."""
+    return _ask(wrapper, _kogia.catalog_questions(DIALECTS[wrapper.vendor]), idle=True)
 
 
-def isolation(wrapper: BaseDatabaseWrapper) -> str | None:
-    """The level that the driver begins transactions with, if it is not the server's default."""
-    level = getattr(wrapper, "isolation_level", None)
-    name = getattr(level, "name", level)
-    return None if name is None else str(name).lower().replace("_", " ")
+def attached(wrapper: BaseDatabaseWrapper) -> TextRows:
+    """Which databases are attached, as `Session.attached` takes them."""
+    question = _kogia.attached_question(DIALECTS[wrapper.vendor])
+    if question is None:
+        return []
+    return _ask(wrapper, [question], idle=False)[0]
 
 
-def _ask(wrapper: BaseDatabaseWrapper, questions: list[str]) -> list[TextRows]:
+def begin(raw: Any) -> str:
+    """The statement that psycopg begins a transaction with."""
+    level = getattr(raw, "isolation_level", None)
+    if isinstance(level, int) and not hasattr(level, "name"):
+        name = _PSYCOPG2_LEVELS.get(level)
+    else:
+        name = getattr(level, "name", None)
+    return f"BEGIN ISOLATION LEVEL {name.replace('_', ' ')}" if name else "BEGIN"
+
+
+def is_open(vendor: str, raw: Any) -> bool | None:
+    """Whether the driver knows of an open transaction; `None` where it cannot tell."""
+    if vendor == "sqlite":
+        return bool(raw.in_transaction)
+    if vendor != "postgresql":
+        return None
+    try:
+        status = raw.pgconn.transaction_status
+    except AttributeError:
+        status = raw.get_transaction_status()
+    # Idle; in a transaction; in one that has failed. Otherwise busy or lost.
+    return {0: False, 2: True, 3: True}.get(int(status))
+
+
+def commits_alone(vendor: str, raw: Any) -> bool:
+    """Whether statements outside a transaction commit by themselves."""
+    if vendor == "postgresql":
+        return bool(raw.autocommit)
+    if vendor == "sqlite":
+        return raw.isolation_level is None
+    return True  # The engine follows MySQL's own variable.
+
+
+def _python_settings(wrapper: BaseDatabaseWrapper) -> list[tuple[str, str]]:
+    """What a driver's answer depends on beside the database."""
+    database: Any = wrapper.Database
+    options = wrapper.settings_dict.get("OPTIONS") or {}
+    return [
+        ("driver", f"{database.__name__} {getattr(database, '__version__', '')}"),
+        ("driver options", repr(sorted(options.items(), key=lambda item: str(item[0])))),
+        ("driver time zone", str(wrapper.timezone)),
+    ]
+
+
+def _ask(wrapper: BaseDatabaseWrapper, questions: list[str], *, idle: bool) -> list[TextRows]:
     connection: Any = wrapper.connection
     cursor = connection.cursor()
     try:
@@ -45,7 +101,7 @@ def _ask(wrapper: BaseDatabaseWrapper, questions: list[str]) -> list[TextRows]:
             answers.append([[_text(value) for value in row] for row in cursor.fetchall()])
     finally:
         cursor.close()
-        if not wrapper.autocommit:
+        if idle and not wrapper.autocommit:
             # The driver began a transaction for the questions.
             connection.rollback()
     return answers

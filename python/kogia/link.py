@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import weakref
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError
 
-from . import conf, engine, introspection
+from . import _kogia, conf, engine, faults, introspection
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from ._kogia import Database, Permit, Session
+    from ._kogia import Database, Permit, Running, Session
 
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
+
+# Words that statements begin with which write nothing, whatever follows.
+_HARMLESS = frozenset(
+    ("SELECT", "SET", "PRAGMA", "SHOW", "BEGIN", "START", "SAVEPOINT", "RELEASE", "ROLLBACK")
+)
+# A statement that nobody understands, so it may do anything.
+ANYTHING = "UNKNOWN TO KOGIA"
+# Errors of MySQL that leave the transaction open: constraints, and what it does not understand.
+_STATEMENT_ERRORS = frozenset(
+    (1048, 1054, 1062, 1064, 1146, 1216, 1217, 1264, 1292, 1364, 1366, 1406, 1451, 1452)
+    + (1690, 3819, 4025)
+)
 
 
 class Link:
@@ -27,102 +41,347 @@ class Link:
 
     def __init__(self, wrapper: BaseDatabaseWrapper) -> None:
         self.wrapper = wrapper
-        self.database: Database | None = engine.known(wrapper)
-        # Without a connection, the session of a fresh one: it is enough for hits.
-        self.session: Session | None = self.database.session() if self.database else None
+        self.vendor: str = wrapper.vendor
+        self.database: Database | None = None
+        self.session: Session | None = None
+        # The driver's connection that the session belongs to.
+        self.raw: Any = None
+        self.zone: Any = None
+        self.forks = engine.forks
+        # Whether the cache may answer and be filled, beside being invalidated.
+        self.reads = False
+        self.in_memory = False
+        # Whether nobody could find out where the connection leads.
+        self.is_unknown = False
         self.connecting = False
-        # Cursors whose rows nobody has fetched to the end; on SQLite they hold an old snapshot.
-        self.unfinished = 0
+        # Queries that ran before anybody knew where the connection leads.
+        self.unseen: list[tuple[str, Any]] = []
+        # How many calls of the ORM are under way: what they send is not raw SQL.
+        self.orm = 0
+        # The code of the last error of MySQL.
+        self.failure: int | None = None
+        # Cursors whose statement is not over, because its rows were not fetched to the end: on
+        # SQLite they hold an old snapshot, and a write among them has not been committed.
+        self.unfinished: weakref.WeakKeyDictionary[Any, tuple[Session, Running] | None] = (
+            weakref.WeakKeyDictionary()
+        )
 
     def connected(self) -> None:
         """A connection was opened."""
         self.connecting = False
-        self.unfinished = 0
-        self.database, self.session = engine.identify(self.wrapper)
-        self.load_catalog()
+        self.unfinished.clear()
+        self.session, self.database, self.reads = None, None, False
+        self.is_unknown = False
+        self.raw = self.wrapper.connection
+        self.forks = engine.forks
+        self._identify(fresh=True)
+        unseen, self.unseen = self.unseen, []
+        if self.session is None or self.database is None:
+            return
+        for sql, params in unseen:
+            _, writes, why = self.database.analyze(sql)
+            if writes or why is not None:
+                # It may have written. What was stored before is stale, if late by a moment.
+                self.session.after(self.session.before(sql, params), True)
 
     def closed(self) -> None:
         """The connection is gone, and whatever was open in it."""
-        self.unfinished = 0
-        self.session = self.database.session() if self.database else None
+        unfinished = [found for found in self.unfinished.values() if found is not None]
+        self.unfinished.clear()
+        for session, running in unfinished:
+            session.after(running, True if self.vendor == "sqlite" else None)
+        if self.session is not None and self.raw is not None and self.vendor == "sqlite":
+            self.session.closed()
+        self.raw = None
+        self.session, self.database = None, None
+        self.unseen = []
 
     def look_up(self, sql: str, params: Any, shape: bytes) -> Rows | Permit | None:
         """The rows of a query, or the right to store them, or `None` if neither may be."""
-        session = self.session
-        if session is None or self.unfinished or self.connecting:
+        wrapper = self.wrapper
+        if self.connecting or wrapper.needs_rollback:
             return None
-        if self.wrapper.connection is not None:
-            self._begin_if_due(session)
-            self.load_catalog()
+        if wrapper.connection is None:
+            rows = self._look_up_unconnected(sql, params, shape)
+            if rows is not None:
+                return rows
+            # The right to store belongs to the connection that runs the query.
+            wrapper.ensure_connection()
+        session = self._ready()
+        if session is None or not self.reads or self.unfinished:
+            return None
         return session.look_up(sql, params, shape=shape)
 
-    def fill(self, permit: Permit, rows: Rows) -> None:
+    def fill(self, permit: Permit, rows: Rows, *, head: int = 0) -> None:
         """Stores the rows of a query that ran."""
-        if self.session is not None:
-            self.session.fill(permit, rows)
+        if self.session is None:
+            return
+        unknown = self.session.fill(permit, rows, head=head)
+        if unknown is not None:
+            faults.not_cached(unknown)
 
-    def run(self, sql: str, params: Any, call: Callable[[], T]) -> T:
-        """Runs a statement, or an end of a transaction."""
-        if self.connecting and not _only_sets(sql):
+    def run(self, sql: str, params: Any, call: Callable[[], T], cursor: Any = None) -> T:
+        """Runs a statement, or an end of a transaction. `cursor` is the driver's."""
+        if self.connecting:
+            word = _first_word(sql)
+            if word in ("SELECT", "SET", "PRAGMA", "SHOW"):
+                if word == "SELECT":
+                    self.unseen.append((sql, params))
+                return call()
             # Something else than Django's own preparations: it may write.
             self.connected()
-        session = self.session
-        if session is None or self.connecting:
+        session, running = self.begin(sql, params, cursor)
+        if session is None or running is None:
             return call()
-        self._begin_if_due(session)
-        running = session.before(sql, params)
+        outcome: bool | None = None
         try:
             result = call()
+            outcome = True
+            return result
         except BaseException as error:
-            session.after(running, self._outcome(error))
+            outcome = self.outcome(error)
             raise
-        session.after(running, True)
-        return result
+        finally:
+            self.end(session, running, sql, outcome, cursor)
+
+    def begin(
+        self, sql: str, params: Any = None, cursor: Any = None
+    ) -> tuple[Session | None, Running | None]:
+        """A statement is about to be sent: the first half of `run`."""
+        session = self._ready()
+        if session is None:
+            self._refuse_without_store(sql)
+            return None, None
+        if cursor is not None:
+            self.finished(cursor)
+        try:
+            return session, session.before(sql, params)
+        except _kogia.WriteRefused as error:
+            raise faults.InvalidationRefused(str(error)) from error
+
+    def end(
+        self,
+        session: Session,
+        running: Running,
+        sql: str,
+        outcome: bool | None,
+        cursor: Any = None,
+    ) -> None:
+        """The second half of `run`: the driver is back."""
+        if outcome and cursor is not None and self._is_unfinished(running, sql, cursor):
+            if running.marks():
+                # Its commit is yet to come.
+                self.unfinished[cursor] = (session, running)
+                return
+            self.unfinished[cursor] = None
+        session.after(running, outcome)
+        if outcome is False:
+            self._settle_failure(session, sql)
+        if session.wants_attached():
+            self._ask_attached(session)
+
+    def finished(self, cursor: Any) -> None:
+        """A cursor's statement is over."""
+        found = self.unfinished.pop(cursor, None)
+        if found is not None:
+            session, running = found
+            session.after(running, True)
 
     def set_autocommit(self, autocommit: bool, call: Callable[[], T]) -> T:
         """Turns autocommit on or off; on MySQL and SQLite, turning it on commits."""
-        if self.session is None or self.connecting or self.wrapper.connection is None:
+        if self.connecting or self.wrapper.connection is None:
             return call()
-        vendor = self.wrapper.vendor
-        if vendor == "mysql":
+        if self.vendor == "mysql":
             return self.run(f"SET autocommit = {int(autocommit)}", None, call)
-        if vendor == "sqlite" and autocommit and self.session.in_transaction():
+        if self.vendor == "sqlite" and autocommit and self.wrapper.connection.in_transaction:
             return self.run("COMMIT", None, call)
         return call()
 
-    def load_catalog(self) -> None:
-        """Loads the schema's facts if they changed, where no transaction is open."""
-        database, session = self.database, self.session
-        if database is None or session is None or not database.is_catalog_outdated():
-            return
-        if session.in_transaction() or not self.wrapper.get_autocommit():
-            return
-        reload = database.reload_catalog()
-        if reload is not None:
-            reload.finish(introspection.catalog(self.wrapper))
+    def _look_up_unconnected(self, sql: str, params: Any, shape: bytes) -> Rows | None:
+        # The session of a fresh connection is enough for hits.
+        database = engine.known(self.wrapper)
+        if database is None or self.wrapper.in_atomic_block:
+            return None
+        if self.session is None or self.database is not database:
+            self.database, self.session = database, database.session()
+        found = self.session.look_up(sql, params, shape=shape)
+        return found if isinstance(found, list) else None
 
-    def _begin_if_due(self, session: Session) -> None:
-        # With autocommit off, drivers begin a transaction by themselves.
+    def _ready(self) -> Session | None:
+        """The session of the open connection, up to date with what the driver knows."""
+        raw = self.wrapper.connection
+        if self.wrapper.closed_in_transaction:
+            return None
+        if raw is not self.raw:
+            # Somebody put another connection in, or took this one out.
+            self.closed()
+            if raw is not None:
+                self.connected()
+        elif raw is not None and self._must_identify():
+            self._identify(fresh=False)
+        session = self.session
+        if session is None or raw is None:
+            return None
+        if self.vendor == "postgresql" and self.zone != self.wrapper.timezone:
+            # The driver makes other objects now.
+            self.connected()
+            session = self.session
+            if session is None:
+                return None
+        is_open = introspection.is_open(self.vendor, raw)
+        if is_open is not None:
+            session.observe_transaction(is_open)
+        if not session.in_transaction():
+            self._load_catalog()
+            if not introspection.commits_alone(self.vendor, raw):
+                # The driver begins a transaction by itself.
+                session.after(session.before(introspection.begin(raw), None), True)
+        return session
+
+    def _must_identify(self) -> bool:
+        if self.in_memory and self.forks != engine.forks:
+            # A child of a fork has a copy of the database, which is another one from now on.
+            return True
+        # The store may have come back.
+        return self.session is None and not self.is_unknown
+
+    def _identify(self, *, fresh: bool) -> None:
+        self.forks = engine.forks
+        opened = engine.cache()
+        if opened is None:
+            return
         wrapper = self.wrapper
-        if wrapper.autocommit or wrapper.vendor == "mysql" or session.in_transaction():
+        is_open = introspection.is_open(self.vendor, self.raw)
+        idle = fresh or is_open is False
+        try:
+            self.database, self.session, identity = engine.identify(wrapper, opened, idle=idle)
+        except Exception as error:
+            self._not_identified(error)
             return
-        session.after(session.before("BEGIN", None), True)
+        self.zone = wrapper.timezone
+        self.reads, self.in_memory = identity.primary, identity.in_memory
+        if idle:
+            self._load_catalog()
+        else:
+            # A transaction may be open, and may have written anything.
+            self.session.observe_transaction(True)
+            self.session.after(self.session.before(ANYTHING, None), True)
 
-    def _outcome(self, error: BaseException) -> bool | None:
-        """What an error says about the statement: that it failed, or nothing."""
+    def _not_identified(self, error: Exception) -> None:
+        # What connections with these settings led to before is at least invalidated.
+        self.database = engine.known(self.wrapper)
+        self.session = self.database.session() if self.database else None
+        self.reads, self.is_unknown = False, True
+        faults.once(
+            f"identify {self.wrapper.alias}",
+            "The database %r cannot be told from others, so its queries are not cached%s: %s",
+            self.wrapper.alias,
+            "" if self.database else ", and writes through it invalidate nothing",
+            error,
+        )
+
+    def _load_catalog(self) -> None:
+        """Loads the schema's facts if they changed, where no transaction is open."""
+        database = self.database
+        if database is None or not database.is_catalog_outdated() or self.unfinished:
+            return
+        try:
+            reload = database.reload_catalog()
+            if reload is not None:
+                reload.finish(introspection.catalog(self.wrapper))
+        except Exception as error:
+            # Without a catalog nothing is cached, and every write invalidates everything.
+            faults.once(f"catalog {database}", "The catalog cannot be read: %s", error)
+
+    def _ask_attached(self, session: Session) -> None:
+        try:
+            session.attached(introspection.attached(self.wrapper))
+        except Exception as error:
+            self.reads = False
+            faults.once("attached", "The attached databases cannot be told apart: %s", error)
+
+    def _refuse_without_store(self, sql: str) -> None:
+        if engine.is_without_store() and conf.get("STRICT") and _first_word(sql) not in _HARMLESS:
+            raise faults.InvalidationRefused("the store of the cache cannot be opened")
+
+    def _is_unfinished(self, running: Running, sql: str, cursor: Any) -> bool:
+        """Whether the statement that a cursor has executed is still under way."""
+        if self.vendor == "sqlite":
+            return cursor.description is not None and not (
+                running.marks() and self.raw.in_transaction
+            )
+        if self.vendor == "mysql":
+            # The server goes on with later statements while the client takes the first answer.
+            several = ";" in sql.rstrip("; \t\r\n") or _first_word(sql) in ("CALL", "EXECUTE")
+            return several and running.marks()
+        return False
+
+    def _settle_failure(self, session: Session, sql: str) -> None:
+        """What the driver cannot say about the transaction after an error, the error may."""
+        if self.vendor != "mysql" or not session.in_transaction():
+            return
+        if self.failure in _STATEMENT_ERRORS and _first_word(sql) in (
+            ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "SAVEPOINT")
+        ):
+            session.observe_transaction(True)
+
+    def outcome(self, error: BaseException) -> bool | None:
+        """What an error says about the statement: that it is over, or nothing."""
+        raw = self.wrapper.connection
+        self.failure = None
+        if raw is None:
+            return None
+        if self.vendor == "postgresql":
+            # Over as soon as the connection waits for another one.
+            return None if introspection.is_open("postgresql", raw) is None else False
         if not isinstance(error, (DatabaseError, InterfaceError)):
             return None
-        wrapper = self.wrapper
-        if wrapper.vendor == "sqlite":
+        if self.vendor == "sqlite":
             return False
-        connection = wrapper.connection
-        if connection is None:
-            return None
-        if wrapper.vendor == "postgresql":
-            return None if connection.closed else False
         code = error.args[0] if error.args else None
-        # Codes of the client library, not of the server: the connection is in trouble.
-        return False if isinstance(code, int) and 1000 <= code < 2000 else None
+        self.failure = code if isinstance(code, int) else None
+        # Codes of the client library, not of the server: the connection is in trouble. So it is
+        # when the server says that it ends it.
+        known = isinstance(code, int) and (1000 <= code < 2000 or 3000 <= code < 5000)
+        return False if known and code not in (1053, 1158, 1159, 1160, 1161, 1317) else None
+
+
+@contextlib.contextmanager
+def running(wrapper: BaseDatabaseWrapper, sql: str) -> Iterator[None]:
+    """A statement that runs as long as a block does."""
+    found = of(wrapper)
+    if found is None:
+        yield
+        return
+    # `run` is handed the block's outcome instead of a call.
+    session, statement = found.begin(sql)
+    outcome: bool | None = None
+    try:
+        yield
+        outcome = True
+    except GeneratorExit:
+        # The rest of the rows is not wanted; the driver has ended the statement.
+        outcome = found.outcome(GeneratorExit())
+        raise
+    except BaseException as error:
+        outcome = found.outcome(error)
+        raise
+    finally:
+        if session is not None and statement is not None:
+            found.end(session, statement, sql, outcome)
+
+
+@contextlib.contextmanager
+def orm(found: Link | None) -> Iterator[None]:
+    """A block in which the statements of a connection are the ORM's own."""
+    if found is None:
+        yield
+        return
+    found.orm += 1
+    try:
+        yield
+    finally:
+        found.orm -= 1
 
 
 def of(wrapper: BaseDatabaseWrapper) -> Link | None:
@@ -142,6 +401,6 @@ def _is_supported(wrapper: BaseDatabaseWrapper) -> bool:
     return databases == "supported_only" or wrapper.alias in databases
 
 
-def _only_sets(sql: str) -> bool:
-    word = sql.lstrip().split(None, 1)[0].upper() if sql.strip() else ""
-    return word in {"SELECT", "SET", "PRAGMA", "SHOW"}
+def _first_word(sql: str) -> str:
+    text = sql.lstrip(" \t\r\n(")
+    return text.split(None, 1)[0].upper() if text else ""

@@ -1,20 +1,24 @@
 //! The cache and its databases.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kogia::core::{Dialect, Isolation, UnknownDialectError, Value};
+use kogia::core::{DatabaseId, Dialect, UnknownDialectError, Value};
 use kogia::{Backend, BuildError, OnStoreFailure, StoreError, TablePolicy, introspect};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::faults::{Faults, Listening};
 use crate::{outcome, parameters};
 use crate::session::Session;
 
 /// A cache over the store that a URL names.
 #[pyclass(frozen, module = "kogia._kogia")]
-pub struct Cache(kogia::Cache);
+pub struct Cache {
+    cache: kogia::Cache,
+    faults: Arc<Faults>,
+}
 
 #[pymethods]
 impl Cache {
@@ -44,24 +48,26 @@ impl Cache {
         for table in &never {
             builder = builder.table(table, TablePolicy::never());
         }
-        Ok(Cache(builder.build()))
+        let faults = Arc::<Faults>::default();
+        let builder = builder.listener(Listening(Arc::clone(&faults)));
+        Ok(Cache {
+            cache: builder.build(),
+            faults,
+        })
     }
 
-    /// The database that an identity names. `isolation` is the level of transactions where the
-    /// driver begins them with another one than the server's default.
-    #[pyo3(signature = (identity, *, isolation=None))]
-    fn database(&self, identity: &Identity, isolation: Option<&str>) -> PyResult<Database> {
-        let mut config = identity.0.config.clone();
-        if let Some(name) = isolation {
-            config.isolation = isolation_level(name)?;
+    /// The database that an identity names.
+    fn database(&self, identity: &Identity) -> Database {
+        Database {
+            database: self.cache.database(identity.0.config.clone()),
+            faults: Arc::clone(&self.faults),
         }
-        Ok(Database(self.0.database(config)))
     }
 
     /// How often each thing happened in this process.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = self.0.stats();
-        let usage = self.0.usage();
+        let stats = self.cache.stats();
+        let usage = self.cache.usage();
         let dict = PyDict::new(py);
         for (name, value) in [
             ("hits", stats.hits + stats.shared),
@@ -82,13 +88,16 @@ impl Cache {
 
     /// Forgets all entries of all databases.
     fn invalidate_everything(&self) -> PyResult<()> {
-        self.0.invalidate_everything().map_err(store_error)
+        self.cache.invalidate_everything().map_err(store_error)
     }
 }
 
 /// A database whose queries the cache keeps.
 #[pyclass(frozen, module = "kogia._kogia")]
-pub struct Database(kogia::Database);
+pub struct Database {
+    database: kogia::Database,
+    faults: Arc<Faults>,
+}
 
 #[pymethods]
 impl Database {
@@ -96,24 +105,24 @@ impl Database {
     #[pyo3(signature = (identity=None))]
     fn session(&self, identity: Option<&Identity>) -> Session {
         let backend = identity.map_or(Backend::Unknown, |identity| identity.0.backend.clone());
-        Session::new(self.0.session(backend))
+        Session::new(self.database.session(backend), Arc::clone(&self.faults))
     }
 
     /// Whether the catalog must be loaded, for the first time or again.
     fn is_catalog_outdated(&self) -> bool {
-        self.0.is_catalog_outdated()
+        self.database.is_catalog_outdated()
     }
 
     /// Permission to load the catalog: read it now, then hand it to `CatalogReload.finish`.
     /// `None` while somebody is changing the schema.
     fn reload_catalog(&self) -> PyResult<Option<CatalogReload>> {
-        let reload = self.0.reload_catalog().map_err(store_error)?;
+        let reload = self.database.reload_catalog().map_err(store_error)?;
         Ok(reload.map(|reload| CatalogReload(Mutex::new(Some(reload)))))
     }
 
     /// Invalidates everything that depends on a table or view.
     fn invalidate_table(&self, table: &str) -> PyResult<()> {
-        self.0.invalidate_table(table).map_err(store_error)
+        self.database.invalidate_table(table).map_err(store_error)
     }
 
     /// Invalidates what depends on one row of a table, by its primary key.
@@ -125,22 +134,24 @@ impl Database {
             .as_ref()
             .and_then(|parameters| parameters.first())
             .map_or(Value::Null, |parameter| parameter.value);
-        self.0.invalidate_key(table, &value).map_err(store_error)
+        self.database
+            .invalidate_key(table, &value)
+            .map_err(store_error)
     }
 
     /// Invalidates what was given a tag of the application's own.
     fn invalidate_tag(&self, name: &str) -> PyResult<()> {
-        self.0.invalidate_tag(name).map_err(store_error)
+        self.database.invalidate_tag(name).map_err(store_error)
     }
 
     /// Invalidates everything of this database.
     fn invalidate_all(&self) -> PyResult<()> {
-        self.0.invalidate_all().map_err(store_error)
+        self.database.invalidate_all().map_err(store_error)
     }
 
     /// What a text reads, what it writes, and why it is not cacheable, if so.
     fn analyze(&self, sql: &str) -> (Vec<String>, Vec<String>, Option<String>) {
-        let statement = self.0.analyze(sql);
+        let statement = self.database.analyze(sql);
         let reads = statement.reads.iter().map(|read| read.table.to_string());
         let writes = statement.writes.iter().map(|write| write.table.to_string());
         let why = statement.uncacheable.as_ref().map(ToString::to_string);
@@ -170,25 +181,50 @@ pub struct Identity(introspect::Identity);
 
 #[pymethods]
 impl Identity {
-    /// Understands the answers to `identity_questions`.
+    /// Understands the answers to `identity_questions`. `settings` is what else a result depends
+    /// on; `memory` tells databases in memory apart, where the caller knows better than SQLite.
     #[new]
-    fn new(dialect: &str, answers: Vec<Vec<Vec<Option<String>>>>) -> PyResult<Self> {
-        introspect::identity(parse_dialect(dialect)?, &rows(answers))
-            .map(Identity)
-            .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    #[pyo3(signature = (dialect, answers, *, settings=Vec::new(), memory=None))]
+    fn new(
+        dialect: &str,
+        answers: Vec<Vec<Vec<Option<String>>>>,
+        settings: Vec<(String, String)>,
+        memory: Option<&str>,
+    ) -> PyResult<Self> {
+        let mut identity = introspect::identity(parse_dialect(dialect)?, &rows(answers))
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+        let config = &mut identity.config;
+        if let Some(memory) = memory
+            && config.id.name().starts_with(MEMORY)
+        {
+            config.id = DatabaseId::new(format!("{MEMORY}{memory}"));
+        }
+        config.settings.extend(settings);
+        Ok(Identity(identity))
     }
 
     /// Equal for connections to one database whose fresh sessions are alike.
     #[getter]
     fn key(&self) -> String {
         let config = &self.0.config;
-        format!("{} {:?} {:?}", config.id.name(), config.isolation, config.settings)
+        format!(
+            "{} {:?} {:?}",
+            config.id.name(),
+            config.isolation,
+            config.settings
+        )
     }
 
     /// The database's name, never an application's alias.
     #[getter]
     fn name(&self) -> &str {
         self.0.config.id.name()
+    }
+
+    /// Whether the database lives in this process alone.
+    #[getter]
+    fn in_memory(&self) -> bool {
+        self.0.config.id.name().starts_with(MEMORY)
     }
 
     /// Whether this is the server that takes writes.
@@ -202,6 +238,12 @@ impl Identity {
 #[pyfunction]
 pub(crate) fn identity_questions(dialect: &str) -> PyResult<Vec<&'static str>> {
     Ok(introspect::identity_questions(parse_dialect(dialect)?).to_vec())
+}
+
+/// What to ask a connection for `Session.attached`, where there is anything to ask.
+#[pyfunction]
+pub(crate) fn attached_question(dialect: &str) -> PyResult<Option<&'static str>> {
+    Ok(introspect::attached_question(parse_dialect(dialect)?))
 }
 
 /// What to ask a connection for `CatalogReload.finish`.
@@ -222,24 +264,13 @@ fn parse_dialect(name: &str) -> PyResult<Dialect> {
         .map_err(|error: UnknownDialectError| PyValueError::new_err(error.to_string()))
 }
 
-fn isolation_level(name: &str) -> PyResult<Isolation> {
-    Ok(match name.to_ascii_lowercase().replace('-', " ").as_str() {
-        "read uncommitted" => Isolation::ReadUncommitted,
-        "read committed" => Isolation::ReadCommitted,
-        "repeatable read" => Isolation::RepeatableRead,
-        "serializable" => Isolation::Serializable,
-        _ => {
-            return Err(PyValueError::new_err(format!(
-                "{name} is no isolation level; there are read uncommitted, read committed, \
-                 repeatable read and serializable"
-            )));
-        }
-    })
-}
+/// How the names of SQLite's databases in memory begin.
+const MEMORY: &str = "sqlite:memory:";
 
 pub(crate) fn duration(seconds: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|error| PyValueError::new_err(format!("{seconds} is no number of seconds: {error}")))
+    Duration::try_from_secs_f64(seconds).map_err(|error| {
+        PyValueError::new_err(format!("{seconds} is no number of seconds: {error}"))
+    })
 }
 
 pub(crate) fn store_error(error: StoreError) -> PyErr {

@@ -4,6 +4,7 @@
 //! module turns Python values into the engine's and back, and never takes a caching decision.
 
 mod cache;
+mod faults;
 mod outcome;
 mod parameters;
 mod rows;
@@ -17,10 +18,13 @@ use pyo3::prelude::pymodule;
 mod _kogia {
     #[pymodule_export]
     use super::cache::{
-        Cache, CatalogReload, Database, Identity, catalog_questions, identity_questions,
+        Cache, CatalogReload, Database, Identity, attached_question, catalog_questions,
+        identity_questions,
     };
     #[pymodule_export]
     use super::outcome::last_outcome;
     #[pymodule_export]
-    use super::session::{Options, Permit, Running, Session, describe, round_trip};
+    use super::session::{
+        Options, Permit, Running, Session, WriteRefused, describe, pack, round_trip, unpack,
+    };
 }

@@ -121,10 +121,13 @@ fn convert(types: &Types, value: &pyo3::Bound<'_, PyAny>) -> PyResult<Option<(u3
     } else if let Ok(bytes) = value.cast_exact::<PyBytes>() {
         (Kind::Bytes, Held::Bytes(bytes.as_bytes().to_vec()))
     } else if value.is_exact_instance_of::<PyByteArray>() || is(&types.memoryview) {
-        let bytes: Vec<u8> = value.call_method0("__bytes__").or_else(|_| {
-            // `bytearray` has the method since Python 3.11 only.
-            py.get_type::<PyBytes>().call1((value,))
-        })?.extract()?;
+        let bytes: Vec<u8> = value
+            .call_method0("__bytes__")
+            .or_else(|_| {
+                // `bytearray` has the method since Python 3.11 only.
+                py.get_type::<PyBytes>().call1((value,))
+            })?
+            .extract()?;
         (Kind::Bytes, Held::Bytes(bytes))
     } else if is(&types.safe_string) {
         (Kind::Text, Held::Text(value.extract()?))
@@ -133,13 +136,25 @@ fn convert(types: &Types, value: &pyo3::Bound<'_, PyAny>) -> PyResult<Option<(u3
     } else if is(&types.decimal) {
         (Kind::Decimal, Held::Other(text(value.str()?.into_any())?))
     } else if is(&types.datetime) {
-        (Kind::DateTime, Held::Other(text(value.call_method0("isoformat")?)?))
+        (
+            Kind::DateTime,
+            Held::Other(text(value.call_method0("isoformat")?)?),
+        )
     } else if is(&types.date) {
-        (Kind::Date, Held::Other(text(value.call_method0("isoformat")?)?))
+        (
+            Kind::Date,
+            Held::Other(text(value.call_method0("isoformat")?)?),
+        )
     } else if is(&types.time) {
-        (Kind::Time, Held::Other(text(value.call_method0("isoformat")?)?))
+        (
+            Kind::Time,
+            Held::Other(text(value.call_method0("isoformat")?)?),
+        )
     } else if is(&types.timedelta) {
-        (Kind::Timedelta, Held::Other(text(value.repr()?.into_any())?))
+        (
+            Kind::Timedelta,
+            Held::Other(text(value.repr()?.into_any())?),
+        )
     } else if value.is_exact_instance_of::<PyList>() {
         return sequence(types, value, Kind::List);
     } else if value.is_exact_instance_of::<PyTuple>() {

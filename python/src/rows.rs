@@ -54,12 +54,21 @@ pub(crate) fn decode<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Option<Boun
     Ok(Some(list))
 }
 
+/// Values in one list of bytes; `None` if one of them has a type that is not known.
+pub(crate) fn pack(values: &Bound<'_, PyList>) -> PyResult<Option<Vec<u8>>> {
+    elements(Types::get(values.py())?, values.iter())
+}
+
+/// The values that [`pack`] packed.
+pub(crate) fn unpack<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyList>> {
+    let list = List::parse(bytes)
+        .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
+    let values: PyResult<Vec<_>> = objects(py, Types::get(py)?, list).collect();
+    PyList::new(py, values?)
+}
+
 /// Gives a value's cell to `push`, and whether there is one.
-fn push(
-    types: &Types,
-    value: &Bound<'_, PyAny>,
-    push: &mut dyn FnMut(Cell<'_>),
-) -> PyResult<bool> {
+fn push(types: &Types, value: &Bound<'_, PyAny>, push: &mut dyn FnMut(Cell<'_>)) -> PyResult<bool> {
     let py = value.py();
     if value.is_none() {
         push(Cell::Null);
@@ -135,10 +144,8 @@ fn push(
             let Some(pairs) = elements(types, flat)? else {
                 return Ok(false);
             };
-            match List::parse(&pairs) {
-                Ok(pairs) => push(Cell::Hstore(pairs)),
-                Err(_) => return Ok(false),
-            }
+            // Not hstore's cell: that has no values but text, and a dictionary of JSON any.
+            push(other_bytes("dict", &pairs));
         } else {
             let known: Option<(String, Vec<u8>)> =
                 types.encode.bind(py).call1((value,))?.extract()?;
@@ -240,18 +247,14 @@ fn object<'py>(py: Python<'py>, types: &Types, cell: Cell<'_>) -> PyResult<Bound
             let values: PyResult<Vec<_>> = objects(py, types, fields).collect();
             PyTuple::new(py, values?)?.into_any()
         }
-        Cell::Hstore(pairs) => {
-            let dict = PyDict::new(py);
-            let mut values = objects(py, types, pairs);
-            while let (Some(key), Some(value)) = (values.next(), values.next()) {
-                dict.set_item(key?, value?)?;
-            }
-            dict.into_any()
-        }
         Cell::OtherText { text, .. } => py.get_type::<PyInt>().call1((text,))?,
         Cell::OtherBytes { type_name, bytes } => other(py, types, type_name, bytes)?,
         // Nothing else is ever stored; a value of another front end is not found under this key.
-        _ => return Err(pyo3::exceptions::PyValueError::new_err("a cell of no known kind")),
+        _ => {
+            return Err(pyo3::exceptions::PyValueError::new_err(
+                "a cell of no known kind",
+            ));
+        }
     })
 }
 
@@ -270,6 +273,15 @@ fn other<'py>(
     bytes: &[u8],
 ) -> PyResult<Bound<'py, PyAny>> {
     let micros = || bytes.try_into().map(i64::from_le_bytes).unwrap_or_default();
+    if name == "dict" {
+        let dict = PyDict::new(py);
+        let pairs = unpack(py, bytes)?;
+        let mut pairs = pairs.iter();
+        while let (Some(key), Some(value)) = (pairs.next(), pairs.next()) {
+            dict.set_item(key, value)?;
+        }
+        return Ok(dict.into_any());
+    }
     if name == "memoryview" {
         return types.memoryview.bind(py).call1((PyBytes::new(py, bytes),));
     }
@@ -282,10 +294,7 @@ fn other<'py>(
         let zone = types.fixed.bind(py).call1((delta,))?;
         return datetime(py, micros(), Some(zone.cast::<PyTzInfo>()?));
     }
-    types
-        .decode
-        .bind(py)
-        .call1((name, PyBytes::new(py, bytes)))
+    types.decode.bind(py).call1((name, PyBytes::new(py, bytes)))
 }
 
 fn datetime<'py>(

@@ -3,27 +3,82 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kogia::core::{Outcome, Statement, Wide};
-use kogia::{Encoded, Lookup, Query, QueryMode, QueryOptions, TableFilter};
+use kogia::{Encoded, Lookup, Marks, Query, QueryMode, QueryOptions, TableFilter, introspect};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
+use crate::faults::Faults;
 use crate::{cache, parameters, rows};
+
+pyo3::create_exception!(
+    kogia._kogia,
+    WriteRefused,
+    PyRuntimeError,
+    "The cache cannot be invalidated, and the policy is to refuse the write."
+);
 
 /// One database connection's life.
 ///
-/// A connection is used by one thread at a time, so the lock is never waited for.
+/// A connection is used by one thread at a time, so the lock is hardly ever waited for.
 #[pyclass(frozen, module = "kogia._kogia")]
-pub struct Session(Mutex<kogia::Session>);
+pub struct Session {
+    inner: Mutex<Inner>,
+    /// Statements whose objects Python threw away without saying how they ended, as it does when
+    /// a signal's exception comes up between two lines.
+    dropped: Dropped,
+    faults: Arc<Faults>,
+}
+
+type Dropped = Arc<Mutex<Vec<kogia::Running>>>;
+
+struct Inner {
+    session: kogia::Session,
+    /// Of statements whose outcome nobody knows. Whatever runs on the connection later and
+    /// succeeds proves that they are over.
+    unresolved: Vec<Marks>,
+}
+
+impl Inner {
+    fn after(&mut self, mut running: kogia::Running, outcome: Outcome) {
+        if outcome == Outcome::Unknown {
+            self.unresolved.extend(running.detach());
+        }
+        self.session.after(running, outcome);
+        if outcome == Outcome::Done {
+            self.resolve();
+        }
+    }
+
+    fn resolve(&mut self) {
+        self.unresolved.drain(..).for_each(Marks::clear);
+    }
+}
 
 impl Session {
-    pub(crate) fn new(session: kogia::Session) -> Self {
-        Session(Mutex::new(session))
+    pub(crate) fn new(session: kogia::Session, faults: Arc<Faults>) -> Self {
+        Session {
+            inner: Mutex::new(Inner {
+                session,
+                unresolved: Vec::new(),
+            }),
+            dropped: Dropped::default(),
+            faults,
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, kogia::Session> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let dropped = std::mem::take(&mut *lock(&self.dropped));
+        for running in dropped {
+            inner.after(running, Outcome::Unknown);
+        }
+        inner
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[pymethods]
@@ -41,7 +96,11 @@ impl Session {
     ) -> PyResult<Bound<'py, PyAny>> {
         let held = parameters::Bound::new(parameters)?;
         let parameters = held.as_ref().map(parameters::Bound::parameters);
-        let usual = QueryOptions::default();
+        // Python runs queries in its own time, so nobody waits for it.
+        let usual = QueryOptions {
+            streams: true,
+            ..QueryOptions::default()
+        };
         let options = options.map_or(&usual, |options| &options.0);
         let query = Query {
             sql,
@@ -49,9 +108,11 @@ impl Session {
             shape,
             options,
         };
-        let found = self.lock().look_up(&query);
+        let found = self.lock().session.look_up(&query);
+        self.faults.report(py);
         if let Lookup::Cached(bytes) = &found
-            && let Some(rows) = rows::decode(py, bytes)?
+            // A zone may be known to the machine that stored the rows and not to this one.
+            && let Ok(Some(rows)) = rows::decode(py, bytes)
         {
             return Ok(rows.into_any());
         }
@@ -63,22 +124,35 @@ impl Session {
         Ok(Bound::new(py, Permit(Mutex::new(permit)))?.into_any())
     }
 
-    /// Stores the rows of a query that ran. Answers the name of the type that cannot be stored.
-    fn fill(&self, permit: &Permit, rows: &Bound<'_, PyList>) -> PyResult<Option<String>> {
+    /// Stores the rows of a query that ran; the first `head` of them describe the others. Answers
+    /// the name of the type that cannot be stored.
+    #[pyo3(signature = (permit, rows, *, head=0))]
+    fn fill(
+        &self,
+        permit: &Permit,
+        rows: &Bound<'_, PyList>,
+        head: usize,
+    ) -> PyResult<Option<String>> {
         let Some(permit) = permit.take() else {
             return Ok(None);
         };
         if !permit.wants_result() {
             return Ok(None);
         }
-        let encoded = match rows::encode(rows)? {
+        let encoded = rows::encode(rows).unwrap_or_else(|error| Err(error.to_string()));
+        let encoded = match encoded {
             Ok(bytes) => Encoded {
                 value: bytes.into(),
-                rows: rows.len() as u64,
+                rows: rows.len().saturating_sub(head) as u64,
             },
-            Err(why) => return Ok(Some(why)),
+            Err(why) => {
+                let inner = self.lock();
+                inner.session.database().not_stored("", &why);
+                return Ok(Some(why));
+            }
         };
-        self.lock().fill(permit, encoded);
+        self.lock().session.fill(permit, encoded);
+        self.faults.report(rows.py());
         Ok(None)
     }
 
@@ -96,15 +170,17 @@ impl Session {
             .unwrap_or_default();
         // Another process may hold the store's lock for a moment.
         let (running, written) = py.detach(|| {
-            let mut session = self.lock();
-            let running = session.before(sql, &parameters);
-            let statement = session.analyze(sql);
+            let mut this = self.lock();
+            let running = this.session.before(sql, &parameters);
+            let statement = this.session.analyze(sql);
             (running, statement.is_write().then_some(statement))
         });
-        let running = running.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+        self.faults.report(py);
+        let running = running.map_err(|error| WriteRefused::new_err(error.to_string()))?;
         Ok(Running {
             running: Mutex::new(Some(running)),
             written,
+            dropped: Arc::clone(&self.dropped),
         })
     }
 
@@ -118,17 +194,52 @@ impl Session {
         };
         if let Some(running) = running.take() {
             py.detach(|| self.lock().after(running, outcome));
+            self.faults.report(py);
         }
     }
 
-    /// What the driver itself knows about the connection's transaction.
-    fn observe_transaction(&self, open: bool) {
-        self.lock().observe_transaction(open);
+    /// What the driver itself knows about the connection's transaction. One that ended unseen may
+    /// have been committed, so what it wrote is invalidated now.
+    fn observe_transaction(&self, py: Python<'_>, open: bool) {
+        let observe = || {
+            let mut inner = self.lock();
+            if !open && inner.session.in_transaction() {
+                // Refused by the policy for failures: then the engine keeps on trying.
+                if let Ok(running) = inner.session.before("COMMIT", &[]) {
+                    inner.after(running, Outcome::Done);
+                }
+            }
+            inner.session.observe_transaction(open);
+        };
+        py.detach(observe);
+        self.faults.report(py);
     }
 
     /// Whether a transaction is open, or may be.
     fn in_transaction(&self) -> bool {
-        self.lock().in_transaction()
+        self.lock().session.in_transaction()
+    }
+
+    /// The connection was closed, which ends its statements where they run in this process.
+    fn closed(&self, py: Python<'_>) {
+        py.detach(|| self.lock().resolve());
+    }
+
+    /// Whether the connection must be asked `attached_question`.
+    fn wants_attached(&self) -> bool {
+        self.lock().session.wants_attached()
+    }
+
+    /// Understands the answer to `attached_question`.
+    fn attached(&self, answer: Vec<Vec<Option<String>>>) -> PyResult<()> {
+        let answer = answer.into_iter().map(introspect::TextRow).collect();
+        let databases = introspect::attached(&answer)
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+        let mut inner = self.lock();
+        inner
+            .session
+            .attached(&databases)
+            .map_err(cache::store_error)
     }
 }
 
@@ -156,12 +267,12 @@ impl Permit {
 pub struct Running {
     running: Mutex<Option<kogia::Running>>,
     written: Option<Arc<Statement>>,
+    dropped: Dropped,
 }
 
 impl Running {
     fn take(&self) -> Option<kogia::Running> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.take()
+        lock(&self.running).take()
     }
 }
 
@@ -174,6 +285,21 @@ impl Running {
         let statement = self.written.as_ref()?;
         let tables = statement.writes.iter().map(|write| &*write.table);
         Some((tables.collect(), statement.wide != Wide::Nothing))
+    }
+
+    /// Whether the statement holds marks, because it commits something.
+    fn marks(&self) -> bool {
+        lock(&self.running)
+            .as_ref()
+            .is_some_and(kogia::Running::is_marked)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(running) = self.take() {
+            lock(&self.dropped).push(running);
+        }
     }
 }
 
@@ -215,7 +341,7 @@ impl Options {
             tags,
             tables,
             random,
-            ..QueryOptions::default()
+            streams: true,
         }))
     }
 }
@@ -227,6 +353,18 @@ pub(crate) fn round_trip<'py>(rows: &Bound<'py, PyList>) -> PyResult<Option<Boun
         Ok(bytes) => rows::decode(rows.py(), &bytes),
         Err(_) => Ok(None),
     }
+}
+
+/// A value that is made of several ones, as bytes; `None` if one of them has no known type.
+#[pyfunction]
+pub(crate) fn pack(values: &Bound<'_, PyList>) -> PyResult<Option<Vec<u8>>> {
+    rows::pack(values)
+}
+
+/// The values that [`pack`] made these bytes of.
+#[pyfunction]
+pub(crate) fn unpack<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyList>> {
+    rows::unpack(py, bytes)
 }
 
 /// Parameters as bytes, different for different ones; `None` if one of them has no known type.

@@ -54,6 +54,11 @@ impl Running {
         self.marks.take()
     }
 
+    /// Whether the statement commits something, and holds marks for that.
+    pub fn is_marked(&self) -> bool {
+        self.marks.is_some()
+    }
+
     /// Whether the statement may still be sent; false when too much time has passed since
     /// [`Session::before`] for its marks to be relied on. Then call that again.
     pub fn may_send(&self) -> bool {

@@ -1,0 +1,278 @@
+"""What Django's cursors do: run statements, hand out rows, and pass on what drivers add."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from django.db.backends.utils import CursorWrapper
+
+from . import conf, link
+
+_RAW = "_kogia_answer"
+# What a raw statement that only changes rows begins with.
+_CHANGES = frozenset(("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "WITH", "TRUNCATE"))
+_NOTHING_FETCHED = object()
+
+
+class Column(NamedTuple):
+    """A column of `cursor.description`."""
+
+    name: str
+    type_code: Any
+    display_size: Any = None
+    internal_size: Any = None
+    precision: Any = None
+    scale: Any = None
+    null_ok: Any = None
+
+
+class Answer:
+    """Rows that a cursor hands out as if it had just run their query."""
+
+    def __init__(self, description: list[Column], rows: list[tuple[Any, ...]]) -> None:
+        self.description = description
+        self.rowcount = len(rows)
+        self.rownumber = 0
+        self.arraysize = 1
+        self.lastrowid = None
+        self._rows = rows
+
+    def fetchone(self) -> Any:
+        """The next row, or `None`."""
+        rows = self.fetchmany(1)
+        return rows[0] if rows else None
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        """The next rows."""
+        begin = self.rownumber
+        rows = self._rows[begin : begin + (self.arraysize if size is None else size)]
+        self.rownumber += len(rows)
+        return rows
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+        return self.fetchmany(self.rowcount)
+
+    def nextset(self) -> None:
+        """There are no more results."""
+
+    def __iter__(self) -> Iterator[Any]:
+        while rows := self.fetchmany(1):
+            yield rows[0]
+
+
+def install(hook: Callable[[type, str, Callable[..., Any]], None]) -> None:
+    """Puts the methods in that take rows, which Django leaves to the driver's cursor."""
+    for name in ("fetchone", "fetchmany", "fetchall", "nextset", "close"):
+        hook(CursorWrapper, name, _taking(name))
+    hook(CursorWrapper, "__iter__", _iterate)
+
+
+def run(
+    original: Callable[..., Any], cursor: CursorWrapper, sql: Any, params: Any, *ignored: Any
+) -> Any:
+    """`CursorWrapper._execute`."""
+    call = functools.partial(original, cursor, sql, params, *ignored)
+    return _run(cursor, lambda: _text(cursor, sql), params, call)
+
+
+def run_many(
+    original: Callable[..., Any], cursor: CursorWrapper, sql: Any, param_list: Any, *ignored: Any
+) -> Any:
+    """`CursorWrapper._executemany`."""
+    call = functools.partial(original, cursor, sql, param_list, *ignored)
+    # Without parameters the keys of the rows are not known: the whole table is invalidated.
+    return _run(cursor, lambda: _text(cursor, sql), None, call)
+
+
+def callproc(
+    original: Callable[..., Any], cursor: CursorWrapper, procname: str, *args: Any, **kwargs: Any
+) -> Any:
+    """`CursorWrapper.callproc`."""
+    call = functools.partial(original, cursor, procname, *args, **kwargs)
+    # PostgreSQL's driver calls a function by `SELECT`.
+    verb = "SELECT" if cursor.db.vendor == "postgresql" else "CALL"
+    return _run(cursor, lambda: f"{verb} {procname}()", None, call)
+
+
+def execute(original: Callable[..., Any], cursor: CursorWrapper, sql: Any, params: Any = None) -> Any:
+    """`execute` of both kinds of cursors: a raw query may have its answer in the cache."""
+    cursor.__dict__.pop(_RAW, None)
+    found = link.of(cursor.db)
+    if (
+        found is None
+        or found.orm
+        or not conf.get("CACHE_RAW")
+        or not conf.get("ENABLED")
+        or "_kogia_asked" in cursor.__dict__
+        or getattr(cursor.cursor, "name", None) is not None
+    ):
+        return original(cursor, sql, params)
+    answer = found.look_up(_text(cursor, sql), params if params is not None else (), b"raw")
+    if isinstance(answer, list):
+        found.finished(cursor.cursor)
+        head, *rows = answer
+        cursor.__dict__[_RAW] = Answer([Column(*column) for column in head[0]], rows)
+        return cursor
+    cursor.__dict__["_kogia_asked"] = True
+    try:
+        result = original(cursor, sql, params)
+    finally:
+        del cursor.__dict__["_kogia_asked"]
+    if answer is None or not answer.wants_rows() or not cursor.cursor.description:
+        return result
+    description = [Column(*tuple(column)[:7]) for column in cursor.cursor.description]
+    rows = list(cursor.fetchall())
+    head = (tuple(tuple(column) for column in description), *([None] * (len(description) - 1)))
+    found.fill(answer, [head, *rows], head=1)
+    cursor.__dict__[_RAW] = Answer(description, rows)
+    return result
+
+
+def attribute(original: Callable[..., Any], cursor: CursorWrapper, name: str) -> Any:
+    """What Django's cursor passes on: some methods of drivers run statements of their own."""
+    if name == "cursor" or name.startswith("__"):
+        return original(cursor, name)
+    answer = cursor.__dict__.get(_RAW)
+    if answer is not None and name in _OF_ANSWERS:
+        return getattr(answer, name)
+    method = original(cursor, name)
+    hook = _DRIVERS.get(name)
+    if hook is None or not callable(method) or link.of(cursor.db) is None:
+        return method
+    return functools.partial(hook, cursor, method)
+
+
+def _run(
+    cursor: CursorWrapper, text: Callable[[], str], params: Any, call: Callable[[], Any]
+) -> Any:
+    found = link.of(cursor.db)
+    if found is None:
+        return call()
+    sql = text()
+    if not found.orm and _is_left_alone(sql):
+        return call()
+    return found.run(sql, params, call, cursor.cursor)
+
+
+def _is_left_alone(sql: str) -> bool:
+    # What changes the schema or the transaction is always followed, or nothing else would hold.
+    return not conf.get("INVALIDATE_RAW") and sql.split(None, 1)[:1] != [] and (
+        sql.split(None, 1)[0].upper() in _CHANGES
+    )
+
+
+def _taking(name: str) -> Callable[..., Any]:
+    """A method that takes rows, or gives up the rest."""
+
+    def take(cursor: CursorWrapper, *args: Any, **kwargs: Any) -> Any:
+        answer = cursor.__dict__.get(_RAW)
+        if answer is not None:
+            if name != "close":
+                return getattr(answer, name)(*args, **kwargs)
+            del cursor.__dict__[_RAW]
+        raw = cursor.cursor
+        result: Any = _NOTHING_FETCHED
+        method = getattr(raw, name)
+        try:
+            if name in CursorWrapper.WRAP_ERROR_ATTRS:
+                with cursor.db.wrap_database_errors:
+                    result = method(*args, **kwargs)
+            else:
+                result = method(*args, **kwargs)
+            return result
+        finally:
+            found = link.of(cursor.db)
+            if found is not None and found.unfinished and _is_over(cursor, name, args, result):
+                found.finished(raw)
+
+    take.__name__ = name
+    return take
+
+
+def _is_over(cursor: CursorWrapper, name: str, args: tuple[Any, ...], result: Any) -> bool:
+    """Whether a call has shown that the cursor's statement is over."""
+    if name == "close" or result is _NOTHING_FETCHED:
+        return True
+    if cursor.db.vendor == "mysql":
+        # What comes after the rows may still be under way.
+        return name == "nextset" and not result
+    if name == "fetchmany":
+        return len(result) < (args[0] if args else cursor.cursor.arraysize)
+    return name == "fetchall" or result is None
+
+
+def _iterate(original: Callable[..., Any], cursor: CursorWrapper) -> Iterator[Any]:
+    answer = cursor.__dict__.get(_RAW)
+    if answer is not None:
+        yield from answer
+        return
+    yield from original(cursor)
+    found = link.of(cursor.db)
+    if found is not None and cursor.db.vendor != "mysql":
+        found.finished(cursor.cursor)
+
+
+def _copy(cursor: CursorWrapper, method: Any, statement: Any, *args: Any, **kwargs: Any) -> Any:
+    """psycopg 3's `copy`, which runs until its block ends."""
+
+    @contextlib.contextmanager
+    def copying() -> Iterator[Any]:
+        with contextlib.ExitStack() as stack, link.running(cursor.db, _text(cursor, statement)):
+            with cursor.db.wrap_database_errors:
+                copy = stack.enter_context(method(statement, *args, **kwargs))
+            yield copy
+            with cursor.db.wrap_database_errors:
+                stack.close()
+
+    return copying()
+
+
+def _stream(cursor: CursorWrapper, method: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+    """psycopg 3's `stream`, which runs until its rows are all taken."""
+    with link.running(cursor.db, _text(cursor, query)), cursor.db.wrap_database_errors:
+        yield from method(query, *args, **kwargs)
+
+
+def _copy_expert(cursor: CursorWrapper, method: Any, sql: Any, *args: Any, **kwargs: Any) -> Any:
+    call = functools.partial(method, sql, *args, **kwargs)
+    return _run(cursor, lambda: _text(cursor, sql), None, call)
+
+
+def _copy_from(cursor: CursorWrapper, method: Any, file: Any, table: str, *args: Any, **kw: Any) -> Any:
+    name = table.replace('"', '""')
+    call = functools.partial(method, file, table, *args, **kw)
+    return _run(cursor, lambda: f'COPY "{name}" FROM STDIN', None, call)
+
+
+def _executescript(cursor: CursorWrapper, method: Any, script: str) -> Any:
+    # The driver of SQLite commits first.
+    if cursor.db.connection.in_transaction:
+        cursor.db._commit()
+    return _run(cursor, lambda: script, None, functools.partial(method, script))
+
+
+_OF_ANSWERS = frozenset(("description", "rowcount", "rownumber", "arraysize", "lastrowid"))
+_DRIVERS: dict[str, Callable[..., Any]] = {
+    "copy": _copy,
+    "stream": _stream,
+    "copy_expert": _copy_expert,
+    "copy_from": _copy_from,
+    "executescript": _executescript,
+}
+
+
+def _text(cursor: CursorWrapper, sql: Any) -> str:
+    """The text of a statement; psycopg composes some of objects."""
+    if isinstance(sql, str):
+        return sql
+    if isinstance(sql, bytes):
+        return sql.decode(errors="replace")
+    try:
+        return str(sql.as_string(cursor.cursor))
+    except AttributeError:
+        return link.ANYTHING
+

@@ -1,0 +1,185 @@
+"""Processes and threads that write and read at once.
+
+Every row has one writer, which counts up in it. Before it writes a number it says so in memory that
+all share, and again when the write was acknowledged. So a reader knows, without asking the
+database, between which numbers its answer must lie.
+"""
+
+import mmap
+import os
+import random
+import struct
+import sys
+import threading
+import time
+import traceback
+
+import pytest
+from django.db import OperationalError, connection, connections, transaction
+
+from .helpers import IS_MYSQL, IS_POSTGRES, IS_SQLITE, configured
+from .shop.models import Author
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PROCESSES = 3
+THREADS = 2
+SECONDS = float(os.environ.get("KOGIA_TEST_SECONDS", "1.5"))
+
+
+class Board:
+    """Numbers that processes share."""
+
+    def __init__(self, size):
+        self._memory = mmap.mmap(-1, 8 * size)
+
+    def __getitem__(self, index):
+        return struct.unpack_from("q", self._memory, 8 * index)[0]
+
+    def __setitem__(self, index, value):
+        struct.pack_into("q", self._memory, 8 * index, value)
+
+
+def levels():
+    if IS_POSTGRES:
+        from django.db.backends.postgresql.psycopg_any import IsolationLevel
+
+        return [None, IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE]
+    if IS_MYSQL:
+        return ["read uncommitted", "read committed", "repeatable read", "serializable"]
+    return [None, "wal"]
+
+
+@pytest.mark.parametrize("atomic", [False, True], ids=["autocommit", "atomic"])
+@pytest.mark.parametrize("level", levels())
+def test_no_read_is_older_than_what_was_acknowledged(level, atomic):
+    options = dict(connection.settings_dict["OPTIONS"])
+    if level == "wal":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA journal_mode = wal")
+            cursor.fetchall()
+    elif level is not None:
+        options["isolation_level"] = level
+    if IS_SQLITE:
+        options.update(transaction_mode="IMMEDIATE", timeout=20)
+    with configured(OPTIONS=options):
+        rounds = play(atomic)
+    assert min(rounds) > 10, rounds
+
+
+def play(atomic):
+    """Lets everybody play for a while; gives the number of rounds of each."""
+    places = PROCESSES * THREADS
+    rows = [Author.objects.create(name="0").pk for _ in range(places)]
+    begun, acknowledged, rounds = Board(places), Board(places), Board(places)
+    connections.close_all()
+    children = []
+    for process in range(PROCESSES):
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                status = play_in_child(process, rows, begun, acknowledged, rounds, atomic)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        children.append(pid)
+    # The parent has the store open, too, and reads while the others write.
+    deadline = time.monotonic() + SECONDS
+    faults = []
+    while time.monotonic() < deadline:
+        faults += check(rows, begun, acknowledged, random.randrange(places), False)
+    statuses = [os.waitpid(pid, 0)[1] for pid in children]
+    assert (statuses, faults) == ([0] * PROCESSES, [])
+    # When everybody is done, everything is as it was written: nothing stays stale.
+    for place in range(places):
+        for _ in range(2):
+            assert int(Author.objects.get(pk=rows[place]).name) >= acknowledged[place]
+    uncached = Author.objects.extra(where=["random() is not null"] if not IS_MYSQL else ["rand() >= 0"])
+    fresh = sorted(uncached.values_list("pk", "name"))
+    for _ in range(2):
+        assert sorted(Author.objects.values_list("pk", "name")) == fresh
+    return [rounds[place] for place in range(places)]
+
+
+def play_in_child(process, rows, begun, acknowledged, rounds, atomic):
+    faults = []
+
+    def target(place):
+        try:
+            faults.extend(play_alone(place, rows, begun, acknowledged, rounds, atomic))
+        except BaseException:
+            faults.append(traceback.format_exc())
+        finally:
+            connections.close_all()
+
+    places = range(process * THREADS, (process + 1) * THREADS)
+    threads = [threading.Thread(target=target, args=(place,)) for place in places]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    for fault in faults[:5]:
+        print(fault, file=sys.stderr)
+    return 1 if faults else 0
+
+
+def play_alone(place, rows, begun, acknowledged, rounds, atomic):
+    chance = random.Random(place)
+    deadline = time.monotonic() + SECONDS
+    faults = []
+    number = 0
+    while time.monotonic() < deadline and not faults:
+        if chance.random() < 0.3:
+            number += 1
+            begun[place] = number
+            if write(rows[place], number, atomic, chance):
+                acknowledged[place] = number
+            rounds[place] += 1
+        # Its own writes, and those of others.
+        other = place if chance.random() < 0.3 else chance.randrange(len(rows))
+        faults += check(rows, begun, acknowledged, other, atomic and chance.random() < 0.5)
+    return faults
+
+
+def write(pk, number, atomic, chance):
+    """Writes a number; whether that was acknowledged."""
+    try:
+        if not atomic:
+            Author.objects.filter(pk=pk).update(name=str(number))
+            return True
+        with transaction.atomic():
+            if chance.random() < 0.5:
+                Author.objects.get(pk=pk)
+            Author.objects.filter(pk=pk).update(name=str(number))
+            if Author.objects.get(pk=pk).name != str(number):
+                raise AssertionError("a transaction does not see its own write")
+            if chance.random() < 0.1:
+                transaction.set_rollback(True)
+                return False
+        return True
+    except OperationalError:
+        # A deadlock, or a transaction that could not be serialized.
+        return False
+
+
+def check(rows, begun, acknowledged, place, atomic):
+    """What is wrong with one read, if anything."""
+    oldest = acknowledged[place]
+    try:
+        if not atomic:
+            seen = [read(rows, place)]
+        else:
+            with transaction.atomic():
+                seen = [read(rows, place), read(rows, place)]
+    except OperationalError:
+        return []
+    newest = begun[place]
+    wrong = [number for number in seen if not oldest <= number <= newest]
+    return [f"read {wrong} where {oldest} was acknowledged and {newest} begun"] if wrong else []
+
+
+def read(rows, place):
+    if random.random() < 0.5:
+        return int(Author.objects.get(pk=rows[place]).name)
+    return int(dict(Author.objects.values_list("pk", "name"))[rows[place]])
