@@ -108,6 +108,12 @@ impl Database {
         Session::new(self.database.session(backend), Arc::clone(&self.faults))
     }
 
+    /// The database's name, never an application's alias.
+    #[getter]
+    fn name(&self) -> &str {
+        self.database.config().id.name()
+    }
+
     /// Whether the catalog must be loaded, for the first time or again.
     fn is_catalog_outdated(&self) -> bool {
         self.database.is_catalog_outdated()
