@@ -73,7 +73,7 @@ def disabled(all_queries: bool = False) -> Iterator[None]:
         if not all_queries:
             yield
             return
-        _hook_fetch_all()
+        _hook_querysets()
         token = _refetch.set(True)
         try:
             yield
@@ -99,7 +99,7 @@ def _invalidate(alias: str, tables: list[str], cache_alias: str | None) -> None:
         for table in tables:
             database.invalidate_table(conf.canonical(table))
     else:
-        database.invalidate_all()
+        database.invalidate_entries()
     names = tables or wrapper.introspection.table_names()
     canonical = {conf.canonical(name) for name in names}
     invalidations.note(
@@ -143,16 +143,21 @@ def _names(tables_or_models: Iterable[Table]) -> list[str]:
 _refetch: ContextVar[bool] = ContextVar("kogia_refetch", default=False)
 
 
-def _hook_fetch_all() -> None:
-    original = QuerySet._fetch_all
-    if hasattr(original, "kogia"):
+def _hook_querysets() -> None:
+    """Lets querysets forget their rows where they are asked for them; `len` asks `list`, too."""
+    if _hooked:
         return
+    for name in ("__iter__", "__getitem__", "__bool__"):
+        original = getattr(QuerySet, name)
+        _hooked.append(name)
 
-    def fetch_all(self: QuerySet[Any]) -> None:
-        if _refetch.get():
-            self._result_cache = None
-            self._prefetch_done = False
-        original(self)
+        def hooked(self: QuerySet[Any], *args: Any, original: Any = original) -> Any:
+            if _refetch.get():
+                self._result_cache = None
+                self._prefetch_done = False
+            return original(self, *args)
 
-    fetch_all.kogia = True  # type: ignore[attr-defined]
-    QuerySet._fetch_all = fetch_all  # type: ignore[method-assign]
+        setattr(QuerySet, name, hooked)
+
+
+_hooked: list[str] = []

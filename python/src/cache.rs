@@ -150,6 +150,11 @@ impl Database {
         self.database.invalidate_tag(name).map_err(store_error)
     }
 
+    /// Invalidates all entries of this database; the schema is the same.
+    fn invalidate_entries(&self) -> PyResult<()> {
+        self.database.invalidate_entries().map_err(store_error)
+    }
+
     /// Invalidates everything of this database.
     fn invalidate_all(&self) -> PyResult<()> {
         self.database.invalidate_all().map_err(store_error)

@@ -2,7 +2,7 @@
 
 from django.core.cache.backends.locmem import LocMemCache as DjangoLocMemCache
 
-from kogia import engine
+from kogia.api import invalidate
 
 
 class LocMemCache(DjangoLocMemCache):
@@ -10,4 +10,4 @@ class LocMemCache(DjangoLocMemCache):
 
     def clear(self):
         super().clear()
-        engine.cache().invalidate_everything()
+        invalidate(db_alias="default")

@@ -29,7 +29,9 @@ def find_tests() -> None:
     files = importlib.metadata.files("django-cachalot") or []
     tests = next(f for f in files if f.as_posix() == "cachalot/tests/__init__.py")
     folder = pathlib.Path(str(tests.locate())).parent
-    sys.path.insert(0, str(HERE))
+    sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
+    # A test names a fixture by its path in cachalot's repository.
+    os.chdir(folder.parent.parent)
     import cachalot
 
     assert cachalot.__file__ is not None and cachalot.__file__.startswith(str(HERE))
