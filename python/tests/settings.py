@@ -18,8 +18,11 @@ INSTALLED_APPS = [
 ]
 
 
-def _database() -> dict[str, object]:
-    kind = os.environ.get("KOGIA_TEST_DATABASE", "sqlite")
+KIND = os.environ.get("KOGIA_TEST_DATABASE", "sqlite")
+
+
+def database(kind: str) -> dict[str, object]:
+    """The settings of a database of a kind."""
     if kind == "sqlite":
         folder = pathlib.Path(tempfile.mkdtemp(prefix="kogia-django-"))
         name = str(folder / "shop.sqlite3")
@@ -39,5 +42,5 @@ def _database() -> dict[str, object]:
     }
 
 
-DATABASES = {"default": _database()}
+DATABASES = {"default": database(KIND)}
 KOGIA = {"STORE": f"file://{tempfile.mkdtemp(prefix='kogia-store-')}?capacity=64MB"}

@@ -4,6 +4,7 @@ import pathlib
 import tempfile
 
 from tests.settings import DATABASES as _DATABASES
+from tests.settings import KIND, database
 
 BASE_DIR = pathlib.Path(__file__).parent
 SECRET_KEY = "a test has no secrets"
@@ -38,6 +39,9 @@ _second = {
     "TEST": {"NAME": str(_folder / "test-second.sqlite3")},
 }
 DATABASES = {"default": _DATABASES["default"], "second": _second}
+if KIND == "mysql":
+    # The router keeps a model with types of PostgreSQL away from other databases by this alias.
+    DATABASES = {"default": _DATABASES["default"], "postgresql": database("postgres")}
 DATABASE_ROUTERS = ["cachalot.tests.db_router.PostgresRouter"]
 CACHES = {
     "default": {"BACKEND": "tests.cachalot_suite.caches.LocMemCache", "LOCATION": "one"},
