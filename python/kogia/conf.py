@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.db.utils import load_backend
 
-from . import _kogia
+from . import _kogia, faults
 
 DEFAULTS: dict[str, Any] = {
     "ENABLED": True,
@@ -93,7 +93,12 @@ def policy(own: Overrides = ()) -> Policy:
         return _policies[overrides]
     except KeyError:
         with override(**dict(own)):
-            made = _policy()
+            try:
+                made = _policy()
+            except (TypeError, ValueError, LookupError) as error:
+                # `manage.py check` says what is wrong. The application goes on without a cache.
+                faults.once("settings", "Nothing is cached: a setting is wrong: %s", error)
+                made = Policy(False, False, frozenset(), _kogia.Options(mode="bypass"))
         if len(_policies) > 1000:
             _policies.clear()
         _policies[overrides] = made

@@ -9,6 +9,9 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from . import _kogia
+
+_RANGE = "psycopg.types.range.Range"
 _ADDRESSES = {
     cls.__name__: cls
     for cls in (
@@ -27,11 +30,19 @@ def encode(value: Any) -> tuple[str, bytes] | None:
     cls = type(value)
     if _ADDRESSES.get(cls.__name__) is cls:
         return cls.__name__, str(value).encode()
+    if f"{cls.__module__}.{cls.__qualname__}" == _RANGE:
+        packed = _kogia.pack([value.lower, value.upper, value._bounds])
+        return None if packed is None else (_RANGE, packed)
     return None
 
 
 def decode(name: str, data: bytes) -> Any:
     """The value that `encode` gave this name and these bytes for."""
+    if name == _RANGE:
+        from psycopg.types.range import Range
+
+        lower, upper, bounds = _kogia.unpack(data)
+        return Range(empty=True) if bounds is None else Range(lower, upper, bounds)
     return _ADDRESSES[name](data.decode())
 
 
@@ -61,8 +72,6 @@ def _describe_psycopg(name: str, value: Any) -> bytes | None:
     if name == "psycopg2._json.Json":
         return f"{name}:{value.dumps(value.adapted)}".encode()
     if any(cls.__name__ == "Range" for cls in type(value).__mro__):
-        from . import _kogia
-
         bounds = _kogia.describe([value.lower, value.upper])
         return None if bounds is None else f"{name}:{value._bounds}:".encode() + bounds
     return None

@@ -42,6 +42,7 @@ DATABASES = {"default": _DATABASES["default"], "second": _second}
 if KIND == "mysql":
     # The router keeps a model with types of PostgreSQL away from other databases by this alias.
     DATABASES = {"default": _DATABASES["default"], "postgresql": database("postgres")}
+    DATABASES["postgresql"]["TEST"] = {"NAME": "test_kogia_second"}
 DATABASE_ROUTERS = ["cachalot.tests.db_router.PostgresRouter"]
 CACHES = {
     "default": {"BACKEND": "tests.cachalot_suite.caches.LocMemCache", "LOCATION": "one"},
