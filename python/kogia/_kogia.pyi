@@ -1,10 +1,28 @@
 """The engine, as far as Python needs it."""
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
-Rows = list[tuple[Any, ...]]
-TextRows = list[list[str | None]]
+__all__ = [
+    "Cache",
+    "CatalogReload",
+    "Database",
+    "Identity",
+    "Permit",
+    "Running",
+    "Session",
+    "WriteRefused",
+    "attached_question",
+    "catalog_questions",
+    "describe",
+    "identity_questions",
+    "pack",
+    "round_trip",
+    "unpack",
+]
+
+_Rows: TypeAlias = list[tuple[Any, ...]]
+_TextRows: TypeAlias = list[list[str | None]]
 
 @final
 class Cache:
@@ -15,7 +33,7 @@ class Cache:
         url: str,
         *,
         ttl: float | None = None,
-        never: Sequence[str] = [],
+        never: Sequence[str] = ...,
         strict: bool = False,
     ) -> Cache: ...
     def database(self, identity: Identity) -> Database: ...
@@ -29,9 +47,9 @@ class Identity:
     def __new__(
         cls,
         dialect: str,
-        answers: list[TextRows],
+        answers: list[_TextRows],
         *,
-        settings: Sequence[tuple[str, str]] = [],
+        settings: Sequence[tuple[str, str]] = ...,
         memory: str | None = None,
     ) -> Identity: ...
     @property
@@ -63,7 +81,7 @@ class Database:
 class CatalogReload:
     """The permission to load a catalog."""
 
-    def finish(self, answers: list[TextRows]) -> None: ...
+    def finish(self, answers: list[_TextRows]) -> None: ...
 
 @final
 class Session:
@@ -74,17 +92,17 @@ class Session:
         sql: str,
         parameters: Any,
         *,
-        shape: bytes = b"",
+        shape: bytes = ...,
         options: Options | None = None,
-    ) -> Rows | Permit: ...
-    def fill(self, permit: Permit, rows: Rows, *, head: int = 0) -> str | None: ...
+    ) -> _Rows | Permit: ...
+    def fill(self, permit: Permit, rows: _Rows, *, head: int = 0) -> str | None: ...
     def before(self, sql: str, parameters: Any) -> Running: ...
     def after(self, running: Running, succeeded: bool | None) -> None: ...
     def observe_transaction(self, open: bool) -> None: ...
     def in_transaction(self) -> bool: ...
     def closed(self) -> None: ...
     def wants_attached(self) -> bool: ...
-    def attached(self, answer: TextRows) -> None: ...
+    def attached(self, answer: _TextRows) -> None: ...
 
 @final
 class Permit:
@@ -122,7 +140,7 @@ def last_outcome() -> tuple[str, str | None] | None: ...
 def attached_question(dialect: str) -> str | None: ...
 def identity_questions(dialect: str) -> list[str]: ...
 def catalog_questions(dialect: str) -> list[str]: ...
-def round_trip(rows: Rows) -> Rows | None: ...
+def round_trip(rows: _Rows) -> _Rows | None: ...
 def pack(values: list[Any]) -> bytes | None: ...
 def unpack(bytes: bytes) -> list[Any]: ...
 def describe(parameters: Sequence[Any]) -> bytes | None: ...

@@ -98,7 +98,9 @@ def callproc(
     return _run(cursor, lambda: f"{verb} {procname}()", None, call)
 
 
-def execute(original: Callable[..., Any], cursor: CursorWrapper, sql: Any, params: Any = None) -> Any:
+def execute(
+    original: Callable[..., Any], cursor: CursorWrapper, sql: Any, params: Any = None
+) -> Any:
     """`execute` of both kinds of cursors: a raw query may have its answer in the cache."""
     cursor.__dict__.pop(_RAW, None)
     found = link.of(cursor.db)
@@ -160,8 +162,10 @@ def _run(
 
 def _is_left_alone(sql: str) -> bool:
     # What changes the schema or the transaction is always followed, or nothing else would hold.
-    return not conf.get("INVALIDATE_RAW") and sql.split(None, 1)[:1] != [] and (
-        sql.split(None, 1)[0].upper() in _CHANGES
+    return (
+        not conf.get("INVALIDATE_RAW")
+        and sql.split(None, 1)[:1] != []
+        and (sql.split(None, 1)[0].upper() in _CHANGES)
     )
 
 
@@ -201,7 +205,7 @@ def _is_over(cursor: CursorWrapper, name: str, args: tuple[Any, ...], result: An
         # What comes after the rows may still be under way.
         return name == "nextset" and not result
     if name == "fetchmany":
-        return len(result) < (args[0] if args else cursor.cursor.arraysize)
+        return bool(len(result) < (args[0] if args else cursor.cursor.arraysize))
     return name == "fetchall" or result is None
 
 
@@ -242,7 +246,9 @@ def _copy_expert(cursor: CursorWrapper, method: Any, sql: Any, *args: Any, **kwa
     return _run(cursor, lambda: _text(cursor, sql), None, call)
 
 
-def _copy_from(cursor: CursorWrapper, method: Any, file: Any, table: str, *args: Any, **kw: Any) -> Any:
+def _copy_from(
+    cursor: CursorWrapper, method: Any, file: Any, table: str, *args: Any, **kw: Any
+) -> Any:
     name = table.replace('"', '""')
     call = functools.partial(method, file, table, *args, **kw)
     return _run(cursor, lambda: f'COPY "{name}" FROM STDIN', None, call)
@@ -275,4 +281,3 @@ def _text(cursor: CursorWrapper, sql: Any) -> str:
         return str(sql.as_string(cursor.cursor))
     except AttributeError:
         return link.ANYTHING
-

@@ -49,7 +49,7 @@ def cache() -> _kogia.Cache | None:
                     if _was_without:
                         # Other processes may have kept entries that this one's writes made stale.
                         opened.invalidate_everything()
-                except Exception as error:
+                except (RuntimeError, ValueError) as error:
                     _retry_at = time.monotonic() + RETRY
                     _was_without = True
                     faults.once(

@@ -97,7 +97,7 @@ def _commit(original: Callable[..., Any], wrapper: BaseDatabaseWrapper) -> Any:
         return _end(original, wrapper, "COMMIT")
     except faults.InvalidationRefused:
         # The commit was not sent, and nothing of the transaction may be left.
-        wrapper._rollback()
+        wrapper._rollback()  # type: ignore[attr-defined]
         raise
 
 
@@ -174,7 +174,7 @@ def _execute_sql(
             return answer[0] if answer else None
         return iter([answer]) if chunked_fetch else [answer]
     # The statement is made: making it again costs as much as a hit.
-    compiler.as_sql = lambda *args, **kwargs: (sql, params)
+    compiler.as_sql = lambda *args, **kwargs: (sql, params)  # type: ignore[method-assign]
     began = time.perf_counter()
     try:
         with link.orm(found):

@@ -82,7 +82,7 @@ def commits_alone(vendor: str, raw: Any) -> bool:
 
 def _python_settings(wrapper: BaseDatabaseWrapper) -> list[tuple[str, str]]:
     """What a driver's answer depends on beside the database."""
-    database: Any = wrapper.Database
+    database: Any = getattr(wrapper, "Database")  # noqa: B009  (each backend has its own)
     options = wrapper.settings_dict.get("OPTIONS") or {}
     return [
         ("driver", f"{database.__name__} {getattr(database, '__version__', '')}"),

@@ -43,6 +43,9 @@ class Link:
     def __init__(self, wrapper: BaseDatabaseWrapper) -> None:
         self.wrapper = wrapper
         self.vendor: str = wrapper.vendor
+        # What may go wrong when a connection is asked something. A signal's exception passes.
+        driver: Any = getattr(wrapper, "Database")  # noqa: B009  (each backend has its own)
+        self._errors = (driver.Error, DatabaseError, InterfaceError, RuntimeError, ValueError)
         self.database: Database | None = None
         self.session: Session | None = None
         # The driver's connection that the session belongs to.
@@ -264,6 +267,9 @@ class Link:
     def _look_up_unconnected(
         self, sql: str, params: Any, shape: bytes, options: Options
     ) -> Rows | None:
+        if self.raw is not None:
+            # Somebody took the connection out, and its session's state with it.
+            self.closed()
         # The session of a fresh connection is enough for hits.
         database = engine.known(self.wrapper)
         if database is None or self.wrapper.in_atomic_block:
@@ -321,7 +327,7 @@ class Link:
         idle = fresh or is_open is False
         try:
             self.database, self.session, identity = engine.identify(wrapper, opened, idle=idle)
-        except Exception as error:
+        except self._errors as error:
             self._not_identified(error)
             return
         self.zone = wrapper.timezone
@@ -355,14 +361,14 @@ class Link:
             reload = database.reload_catalog()
             if reload is not None:
                 reload.finish(introspection.catalog(self.wrapper))
-        except Exception as error:
+        except self._errors as error:
             # Without a catalog nothing is cached, and every write invalidates everything.
             faults.once(f"catalog {database}", "The catalog cannot be read: %s", error)
 
     def _ask_attached(self, session: Session) -> None:
         try:
             session.attached(introspection.attached(self.wrapper))
-        except Exception as error:
+        except self._errors as error:
             self.reads = False
             faults.once("attached", "The attached databases cannot be told apart: %s", error)
 
@@ -453,7 +459,8 @@ def orm(found: Link | None) -> Iterator[None]:
 def of(wrapper: BaseDatabaseWrapper) -> Link | None:
     """The link of a connection, or `None` if its database is not to be cached."""
     try:
-        return wrapper.__dict__["_kogia_link"]
+        link: Link | None = wrapper.__dict__["_kogia_link"]
+        return link
     except KeyError:
         link = Link(wrapper) if _is_supported(wrapper) else None
         wrapper.__dict__["_kogia_link"] = link

@@ -6,12 +6,13 @@ closed list of types: what is not on it is not cached.
 
 from __future__ import annotations
 
+import enum
 import ipaddress
+import sys
 from typing import Any
 
 from . import _kogia
 
-_RANGE = "psycopg.types.range.Range"
 _ADDRESSES = {
     cls.__name__: cls
     for cls in (
@@ -23,6 +24,16 @@ _ADDRESSES = {
         ipaddress.IPv6Network,
     )
 }
+# The classes of ranges: the module, the class, and what its bounds are called.
+_RANGES = {
+    f"{module}.{name}": (module, name)
+    for module, names in {
+        "psycopg.types.range": ["Range"],
+        "psycopg2._range": ["NumericRange", "DateRange", "DateTimeRange", "DateTimeTZRange"],
+    }.items()
+    for name in names
+}
+_MULTIRANGE = "psycopg.types.multirange.Multirange"
 
 
 def encode(value: Any) -> tuple[str, bytes] | None:
@@ -30,48 +41,68 @@ def encode(value: Any) -> tuple[str, bytes] | None:
     cls = type(value)
     if _ADDRESSES.get(cls.__name__) is cls:
         return cls.__name__, str(value).encode()
-    if f"{cls.__module__}.{cls.__qualname__}" == _RANGE:
-        packed = _kogia.pack([value.lower, value.upper, value._bounds])
-        return None if packed is None else (_RANGE, packed)
-    return None
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    parts: list[Any] | None = None
+    if name in _RANGES and _class(name) is cls:
+        parts = [value.lower, value.upper, value._bounds]
+    elif name == _MULTIRANGE and _class(name) is cls:
+        parts = list(value)
+    packed = None if parts is None else _kogia.pack(parts)
+    return None if packed is None else (name, packed)
 
 
 def decode(name: str, data: bytes) -> Any:
     """The value that `encode` gave this name and these bytes for."""
-    if name == _RANGE:
-        from psycopg.types.range import Range
-
-        lower, upper, bounds = _kogia.unpack(data)
-        return Range(empty=True) if bounds is None else Range(lower, upper, bounds)
-    return _ADDRESSES[name](data.decode())
+    address = _ADDRESSES.get(name)
+    if address is not None:
+        return address(data.decode())
+    cls = _class(name)
+    if cls is None:
+        raise ValueError(f"there is no {name} here")
+    parts = _kogia.unpack(data)
+    if name == _MULTIRANGE:
+        return cls(parts)
+    lower, upper, bounds = parts
+    return cls(lower, upper, bounds) if bounds else cls(empty=True)
 
 
 def describe(value: Any) -> bytes | None:
     """Bytes that differ for different parameters, or `None` if the type is not known."""
     cls = type(value)
     name = f"{cls.__module__}.{cls.__qualname__}"
-    if isinstance(value, (str, int)):
-        # Text and numbers with a class of their own, such as choices; the driver may send another
-        # form of them, but the same for the same class and content.
-        plain = str.__str__(value) if isinstance(value, str) else int.__repr__(value)
+    if issubclass(cls, enum.Enum) and issubclass(cls, (str, int)):
+        # A choice. The driver may send another form of it, but the same for the same member.
+        plain = str.__str__(value) if issubclass(cls, str) else int.__repr__(value)
         return f"{name}:{plain}".encode("utf-8", "surrogatepass")
     if _ADDRESSES.get(cls.__name__) is cls:
         return f"{name}:{value}".encode()
-    if cls.__module__.partition(".")[0] in ("psycopg", "psycopg2"):
-        return _describe_psycopg(name, value)
-    return None
-
-
-def _describe_psycopg(name: str, value: Any) -> bytes | None:
-    if name in ("psycopg.types.json.Jsonb", "psycopg.types.json.Json"):
-        import json
-
-        dumps = value.dumps or json.dumps
-        text = dumps(value.obj)
-        return name.encode() + b":" + (text.encode() if isinstance(text, str) else text)
-    if name == "psycopg2._json.Json":
-        return f"{name}:{value.dumps(value.adapted)}".encode()
-    if any(cls.__name__ == "Range" for cls in type(value).__mro__):
+    if name in _RANGES and _class(name) is cls:
         bounds = _kogia.describe([value.lower, value.upper])
         return None if bounds is None else f"{name}:{value._bounds}:".encode() + bounds
+    if name == _MULTIRANGE and _class(name) is cls:
+        ranges = _kogia.describe(list(value))
+        return None if ranges is None else name.encode() + b":" + ranges
+    if name in ("psycopg.types.json.Jsonb", "psycopg.types.json.Json"):
+        return _json(name, value.dumps, value.obj)
+    if name == "psycopg2.extras.Json" or name == "psycopg2._json.Json":
+        return _json(name, value.dumps, value.adapted)
     return None
+
+
+def _json(name: str, dumps: Any, value: Any) -> bytes | None:
+    """What the driver will send: only it and the application's own encoder look at the value."""
+    import json
+
+    text = (dumps or json.dumps)(value)
+    if isinstance(text, str):
+        return f"{name}:{text}".encode("utf-8", "surrogatepass")
+    return f"{name}:".encode() + text if isinstance(text, bytes) else None
+
+
+def _class(name: str) -> Any:
+    """A class of a driver, if the driver is in use."""
+    module, _, cls = name.rpartition(".")
+    if name not in _RANGES and name != _MULTIRANGE:
+        return None
+    loaded = sys.modules.get(module)
+    return getattr(loaded, cls, None)

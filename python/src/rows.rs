@@ -114,11 +114,17 @@ fn push(types: &Types, value: &Bound<'_, PyAny>, push: &mut dyn FnMut(Cell<'_>))
         } else if is(&types.uuid) {
             push(Cell::Uuid(value.getattr("bytes")?.extract()?));
         } else if is(&types.memoryview) {
+            // psycopg2 makes those whose items are bytes objects, and these equal no others.
+            let name = match value.getattr("format")?.extract::<String>()?.as_str() {
+                "B" => "memoryview",
+                "c" => "memoryview c",
+                _ => return Ok(false),
+            };
+            if value.getattr("ndim")?.extract::<u32>()? != 1 {
+                return Ok(false);
+            }
             let bytes = value.call_method0("tobytes")?;
-            push(other_bytes(
-                "memoryview",
-                bytes.cast::<PyBytes>()?.as_bytes(),
-            ));
+            push(other_bytes(name, bytes.cast::<PyBytes>()?.as_bytes()));
         } else if let Ok(list) = value.cast_exact::<PyList>() {
             let Some(elements) = elements(types, list.iter())? else {
                 return Ok(false);
@@ -284,6 +290,13 @@ fn other<'py>(
     }
     if name == "memoryview" {
         return types.memoryview.bind(py).call1((PyBytes::new(py, bytes),));
+    }
+    if name == "memoryview c" {
+        let view = types
+            .memoryview
+            .bind(py)
+            .call1((PyBytes::new(py, bytes),))?;
+        return view.call_method1("cast", ("c",));
     }
     if let Some(key) = name.strip_prefix("zone ") {
         let zone = types.zone.bind(py).call1((key,))?;

@@ -1,7 +1,12 @@
-"""Settings of the tests. The database is chosen by KOGIA_TEST_DATABASE."""
+"""Settings of the tests.
+
+The database is chosen by KOGIA_TEST_DATABASE: `sqlite`, `postgres`, `psycopg2` (PostgreSQL by its
+older driver) or `mysql`.
+"""
 
 import os
 import pathlib
+import sys
 import tempfile
 from urllib.parse import urlsplit
 
@@ -34,6 +39,10 @@ def database(kind: str) -> dict[str, object]:
             "NAME": name,
             "TEST": {"NAME": str(folder / "test.sqlite3")},
         }
+    if kind == "psycopg2":
+        # Django takes psycopg 3 wherever it can be imported.
+        sys.modules["psycopg"] = None
+        kind = "postgres"
     url = urlsplit(os.environ[f"KOGIA_TEST_{kind.upper()}_URL"])
     return {
         "ENGINE": f"django.db.backends.{'postgresql' if kind == 'postgres' else 'mysql'}",

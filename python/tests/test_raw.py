@@ -78,7 +78,7 @@ def test_a_table_with_capital_letters(execute):
                 app_label = "unmanaged"
                 db_table = "Kogia_Mixed"
 
-        read = lambda: list(Mixed.objects.values_list("name", flat=True))  # noqa: E731
+        read = lambda: list(Mixed.objects.values_list("name", flat=True))
         assert read() == []
         assert read() == []
         Mixed.objects.create(pk=1, name="a")
@@ -230,7 +230,7 @@ def test_a_cursor_of_the_server():
         assert cursor.fetchone() == ("Melville",)
         Author.objects.create(name="Whitman")
         assert cursor.fetchall() == [("Poe",)]
-    read = lambda: [author.name for author in Author.objects.order_by("name").iterator(1)]  # noqa: E731
+    read = lambda: [author.name for author in Author.objects.order_by("name").iterator(1)]
     assert read() == read() == ["Melville", "Poe", "Whitman"]
 
 
@@ -266,12 +266,11 @@ def test_a_view_and_a_trigger(execute):
             "INSERT INTO shop_author (name) VALUES ('z'); RETURN NULL; END $$"
         )
         execute(
-            "CREATE TRIGGER kogia_trigger AFTER INSERT ON shop_tag "
-            "EXECUTE FUNCTION kogia_trigger()"
+            "CREATE TRIGGER kogia_trigger AFTER INSERT ON shop_tag EXECUTE FUNCTION kogia_trigger()"
         )
     connection.close()
     try:
-        read = lambda: list(Named.objects.order_by("name").values_list("name", flat=True))  # noqa: E731
+        read = lambda: list(Named.objects.order_by("name").values_list("name", flat=True))
         assert read() == ["Melville"]
         assert read() == ["Melville"]
         Author.objects.create(name="Poe")
@@ -304,7 +303,7 @@ def test_a_column_that_a_migration_adds():
         add.database_forwards("shop", editor, before, after)
     try:
         model = after.apps.get_model("shop", "Author")
-        read = lambda: list(model.objects.values_list("name", "born"))  # noqa: E731
+        read = lambda: list(model.objects.values_list("name", "born"))
         assert read() == read() == [("Melville", 7)]
         model.objects.update(born=8)
         assert elsewhere(read) == read() == [("Melville", 8)]
@@ -355,7 +354,7 @@ def test_raw_reads():
 
 def test_raw_querysets():
     sql = "SELECT id, name FROM shop_author"
-    read = lambda: [author.name for author in Author.objects.raw(sql)]  # noqa: E731
+    read = lambda: [author.name for author in Author.objects.raw(sql)]
     with override_settings(KOGIA=kogia(CACHE_RAW=True)):
         assert queries(read) == (["Melville"], 1)
         assert queries(read) == (["Melville"], 0)
@@ -429,7 +428,7 @@ def test_an_attached_database(tmp_path):
     try:
         with other.schema_editor() as editor:
             editor.create_model(Author)
-        read = lambda: list(Author.objects.using("other").values_list("name", flat=True))  # noqa: E731
+        read = lambda: list(Author.objects.using("other").values_list("name", flat=True))
         read()
         assert read() == []
         with connection.cursor() as cursor:

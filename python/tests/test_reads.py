@@ -40,7 +40,7 @@ def test_a_repeated_read_is_a_hit():
 
 def test_every_write_shows():
     author = Author.objects.create(name="Melville")
-    names = lambda: list(Author.objects.order_by("name").values_list("name", flat=True))  # noqa: E731
+    names = lambda: list(Author.objects.order_by("name").values_list("name", flat=True))
     assert names() == ["Melville"]
     Author.objects.create(name="Hawthorne")
     assert names() == ["Hawthorne", "Melville"]
@@ -118,7 +118,7 @@ def test_many_to_many_and_prefetches():
     author = Author.objects.create(name="Melville")
     book = Book.objects.create(title="Moby-Dick", author=author)
     whale = Tag.objects.create(name="whale")
-    read = lambda: [  # noqa: E731
+    read = lambda: [
         (book.title, sorted(tag.name for tag in book.tags.all()))
         for book in Book.objects.prefetch_related("tags").select_related("author")
     ]
@@ -134,7 +134,7 @@ def test_many_to_many_and_prefetches():
 def test_iterators_fill_when_they_are_read_to_the_end():
     for number in range(5):
         Author.objects.create(name=str(number))
-    read = lambda: [author.name for author in Author.objects.order_by("pk").iterator(2)]  # noqa: E731
+    read = lambda: [author.name for author in Author.objects.order_by("pk").iterator(2)]
     next(Author.objects.order_by("pk").iterator(2))
     first, needed = queries(read)
     assert (first, needed) == (["0", "1", "2", "3", "4"], 1)

@@ -12,7 +12,18 @@ from django.db import (
 )
 from django.test import RequestFactory, override_settings
 
-from .helpers import IS_MYSQL, IS_POSTGRES, IS_SQLITE, configured, elsewhere, names, only, queries, store, warm
+from .helpers import (
+    IS_MYSQL,
+    IS_POSTGRES,
+    IS_SQLITE,
+    configured,
+    elsewhere,
+    names,
+    only,
+    queries,
+    store,
+    warm,
+)
 from .shop.models import Author
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -229,8 +240,8 @@ def lose_before_the_commit():
 
 def test_closed_in_a_block():
     warm()
-    # The driver of MySQL raises its own error when its cursor is closed.
-    errors = (DatabaseError, connection.Database.Error)
+    # Drivers raise errors of their own when a cursor is closed.
+    errors = (DatabaseError, InterfaceError, connection.Database.Error)
     with pytest.raises(errors), transaction.atomic():
         Author.objects.create(name="Poe")
         connection.close()
