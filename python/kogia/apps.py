@@ -10,6 +10,7 @@ class KogiaConfig(AppConfig):
     verbose_name = "Kogia"
 
     def ready(self) -> None:
-        from . import checks, hooks  # noqa: F401  (importing registers the checks)
+        from . import checks, hooks, metrics  # noqa: F401  (importing registers the checks)
 
         hooks.install()
+        metrics.install()

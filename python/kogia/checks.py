@@ -2,24 +2,145 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 
-from . import conf
+from . import conf, stores
+
+_LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
+
+
+def _is_collection(value: Any) -> bool:
+    return isinstance(value, (list, tuple, set, frozenset, dict))
+
+
+def _is_names(value: Any) -> bool:
+    return _is_collection(value) and all(isinstance(name, str) for name in value)
+
+
+_BOOL: tuple[str, Callable[[Any], bool]] = ("True or False", lambda value: isinstance(value, bool))
+_NAMES: tuple[str, Callable[[Any], bool]] = ("a list, tuple or set of names", _is_names)
+_ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "STORE": (
+        '"memory:", "file:///a/folder" or None',
+        lambda value: value is None or str(value).startswith(("memory:", "file:")),
+    ),
+    "TIMEOUT": (
+        "a number of seconds, from 0 on, or None for the default",
+        lambda value: (
+            value is None
+            or (isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0)
+        ),
+    ),
+    "DATABASES": (
+        '"supported_only" or a list, tuple or set of aliases of DATABASES',
+        lambda value: value == "supported_only" or _is_names(value),
+    ),
+    "CACHE": ("an alias of CACHES", lambda value: value in settings.CACHES),
+    **{name: _NAMES for name, value in conf.DEFAULTS.items() if isinstance(value, tuple)},
+    **{name: _BOOL for name, value in conf.DEFAULTS.items() if isinstance(value, bool)},
+}
+_WHY_NOT = {
+    "QUERY_KEYGEN": "keys are made of the exact statement, its parameters and its session",
+    "TABLE_KEYGEN": "a table is told by its name and by the identity of its database",
+    "FINAL_SQL_CHECK": "the tables are always taken from the final SQL",
+}
+_CACHALOT_DEFAULTS = {
+    "QUERY_KEYGEN": "cachalot.utils.get_query_cache_key",
+    "TABLE_KEYGEN": "cachalot.utils.get_table_cache_key",
+}
 
 
 @register(Tags.caches)
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """Unknown keys of `KOGIA`."""
+    """Unknown keys, and values that mean nothing."""
     own = getattr(settings, "KOGIA", {})
-    unknown = sorted(set(own) - set(conf.DEFAULTS))
-    return [
-        Error(
-            f"KOGIA has the unknown key {key!r}.",
-            hint=f"There are {', '.join(sorted(conf.DEFAULTS))}.",
-            id="kogia.E001",
+    if not isinstance(own, dict):
+        return [Error("KOGIA must be a dictionary.", id="kogia.E001")]
+    given = {f"KOGIA[{name!r}]": (name, value) for name, value in own.items()}
+    for full in dir(settings):
+        if full.startswith("CACHALOT_"):
+            given[full] = (full.removeprefix("CACHALOT_"), getattr(settings, full))
+    found: list[CheckMessage] = []
+    for full, (name, value) in given.items():
+        if name in _WHY_NOT:
+            if name != "FINAL_SQL_CHECK" and value != _CACHALOT_DEFAULTS[name]:
+                why = f"{full} has no effect: {_WHY_NOT[name]}."
+                found.append(Warning(why, hint="Remove it.", id="kogia.W003"))
+        elif name not in conf.DEFAULTS:
+            names = ", ".join(sorted(conf.DEFAULTS))
+            found.append(Error(f"{full} is unknown.", hint=f"There are {names}.", id="kogia.E001"))
+        elif not _ALLOWED[name][1](value):
+            text = f"{full} must be {_ALLOWED[name][0]}, and is {value!r}."
+            found.append(Error(text, id="kogia.E002"))
+        elif name.endswith("_APPS"):
+            found += [
+                Error(f"{full} names {label!r}, which is no installed app.", id="kogia.E004")
+                for label in value
+                if label not in apps.app_configs
+            ]
+    return found
+
+
+@register(Tags.caches)
+def check_databases(**_: Any) -> list[CheckMessage]:
+    """Databases that do not exist, and those that cannot be cached."""
+    databases = conf.get("DATABASES")
+    if databases == "supported_only":
+        if conf.policy().aliases:
+            return []
+        text = "None of the databases is cached: no engine is supported."
+        hint = f"These are: {', '.join(sorted(conf.supported_engines()))}, and what inherits."
+        return [Warning(text, hint=hint, id="kogia.W006")]
+    if not _is_names(databases):
+        return []
+    if not databases:
+        return [Warning("DATABASES is empty, so nothing is cached.", id="kogia.W008")]
+    found: list[CheckMessage] = []
+    for alias in databases:
+        if alias not in settings.DATABASES:
+            known = ", ".join(settings.DATABASES)
+            text = f"DATABASES of Kogia names {alias!r}, which the project does not have."
+            found.append(Error(text, hint=f"There are {known}.", id="kogia.E003"))
+        elif not conf.get("USE_UNSUPPORTED_DATABASE") and not conf.is_supported(
+            settings.DATABASES[alias]["ENGINE"]
+        ):
+            engine = settings.DATABASES[alias]["ENGINE"]
+            text = f"The database {alias!r} is not cached: {engine} is not supported."
+            found.append(Warning(text, id="kogia.W007"))
+    return found
+
+
+@register(Tags.caches)
+def check_store(**_: Any) -> list[CheckMessage]:
+    """Who sees the store, and where it comes from."""
+    choice = stores.choose()
+    found: list[CheckMessage] = []
+    if choice.is_substitute:
+        text = f"Kogia has no store for {choice.backend} yet and uses {choice.url}."
+        hint = "Stores on Redis and Memcached come with version 0.2. Set KOGIA['STORE'] to choose."
+        found.append(Warning(text, hint=hint, id="kogia.W005"))
+    elif choice.backend is not None:
+        text = f"Kogia's store is {choice.url}, after CACHES ({choice.backend})."
+        found.append(Info(text, hint="Set KOGIA['STORE'] to choose another.", id="kogia.I001"))
+    if choice.url.startswith("memory:"):
+        text = "Each process has a cache of its own in memory and does not see others' writes."
+        hint = "Use a file store, unless the project runs in one process: KOGIA['STORE'] = 'file:…'"
+        found.append(Warning(text, hint=hint, id="kogia.W002"))
+    elif not conf.get("ONE_MACHINE"):
+        hosts = {str(database.get("HOST") or "") for database in settings.DATABASES.values()}
+        remote = sorted(
+            host for host in hosts if host not in _LOCAL_HOSTS and not host.startswith("/")
         )
-        for key in unknown
-    ]
+        if remote:
+            text = (
+                f"The store {choice.url} is seen by this machine only, and the database is on "
+                f"{', '.join(remote)}: what other machines write stays unseen here."
+            )
+            hint = "If no other machine writes to it, say KOGIA['ONE_MACHINE'] = True."
+            found.append(Warning(text, hint=hint, id="kogia.W001"))
+    return found

@@ -1,42 +1,192 @@
-"""The settings: `KOGIA`, and those of django-cachalot under their own names."""
+"""The settings: `KOGIA`, and those of django-cachalot under their own names.
+
+Every one counts at run time: `override_settings` changes it for the process, `override` for the
+thread or the task alone, `QuerySet.cached` and `uncached` (see `kogia.managers`) for one query.
+Only what the store is opened with (`STORE`, `STRICT`) stays as it is until the process ends.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import pathlib
-import tempfile
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.db.utils import load_backend
+
+from . import _kogia, faults
 
 DEFAULTS: dict[str, Any] = {
     "ENABLED": True,
     "STORE": None,
+    "STRICT": False,
+    "ONE_MACHINE": False,
     "TIMEOUT": 3600,
     "DATABASES": "supported_only",
+    "USE_UNSUPPORTED_DATABASE": False,
+    "ADDITIONAL_SUPPORTED_DATABASES": (),
+    "CACHE": "default",
     "CACHE_RAW": False,
+    "CACHE_RANDOM": False,
     "CACHE_ITERATORS": True,
     "INVALIDATE_RAW": True,
     "ONLY_CACHABLE_TABLES": (),
     "ONLY_CACHABLE_APPS": (),
     "UNCACHABLE_TABLES": ("django_migrations",),
     "UNCACHABLE_APPS": (),
-    "STRICT": False,
+    "ADDITIONAL_TABLES": (),
+}
+# Settings of cachalot that have no meaning here; `kogia.checks` says why.
+WITHOUT_MEANING = ("QUERY_KEYGEN", "TABLE_KEYGEN", "FINAL_SQL_CHECK")
+# What `override` and a query's own options may say.
+LOCAL = frozenset(DEFAULTS) - {"STORE", "STRICT", "CACHE", "ONE_MACHINE"}
+
+# Engines of databases that are cached, and those that inherit from them.
+SUPPORTED_DATABASE_ENGINES = {
+    "django.db.backends.sqlite3",
+    "django.db.backends.postgresql",
+    "django.db.backends.mysql",
 }
 
+Overrides = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that a query needs, put together."""
+
+    enabled: bool
+    iterators: bool
+    aliases: frozenset[str]
+    options: _kogia.Options
+
+
 _cached: dict[str, Any] = {}
+_policies: dict[Overrides, Policy] = {}
+_local: ContextVar[Overrides] = ContextVar("kogia_settings", default=())
 
 
 def get(name: str) -> Any:
     """The value of a setting now."""
+    local = _local.get()
+    if local:
+        for key, value in reversed(local):
+            if key == name:
+                return value
     try:
         return _cached[name]
     except KeyError:
         value = _read(name)
         _cached[name] = value
         return value
+
+
+def policy(own: Overrides = ()) -> Policy:
+    """What holds for a query now; `own` is what it says of itself."""
+    overrides = _local.get() + own
+    try:
+        return _policies[overrides]
+    except KeyError:
+        with override(**dict(own)):
+            try:
+                made = _policy()
+            except (TypeError, ValueError, LookupError) as error:
+                # `manage.py check` says what is wrong. The application goes on without a cache.
+                faults.once("settings", "Nothing is cached: a setting is wrong: %s", error)
+                made = Policy(False, False, frozenset(), _kogia.Options(mode="bypass"))
+        if len(_policies) > 1000:
+            _policies.clear()
+        _policies[overrides] = made
+        return made
+
+
+@contextlib.contextmanager
+def override(**changes: Any) -> Iterator[None]:
+    """Settings for a block of code, in this thread or task alone."""
+    token = _local.set(_local.get() + overrides(changes))
+    try:
+        yield
+    finally:
+        _local.reset(token)
+
+
+def overrides(changes: dict[str, Any]) -> Overrides:
+    """Changed settings in a form that can be a key."""
+    for name in changes:
+        if name not in LOCAL:
+            raise TypeError(f"{name} cannot be changed here; there are {', '.join(sorted(LOCAL))}")
+    items = sorted(changes.items())
+    return tuple((name, _frozen(value)) for name, value in items)
+
+
+def supported_engines() -> frozenset[str]:
+    """The engines that are cached without further ado."""
+    return frozenset(SUPPORTED_DATABASE_ENGINES) | frozenset(get("ADDITIONAL_SUPPORTED_DATABASES"))
+
+
+def is_supported(engine: str) -> bool:
+    """Whether an engine, or one that it inherits from, is supported."""
+    engines = supported_engines()
+    if engine in engines:
+        return True
+    try:
+        wrapper = load_backend(engine).DatabaseWrapper
+    except (ImproperlyConfigured, ImportError, AttributeError):
+        return False
+    return any(cls.__module__.removesuffix(".base") in engines for cls in wrapper.__mro__)
+
+
+def _policy() -> Policy:
+    timeout = get("TIMEOUT")
+    only = _tables("ONLY_CACHABLE")
+    return Policy(
+        enabled=bool(get("ENABLED")) and timeout > 0,
+        iterators=bool(get("CACHE_ITERATORS")),
+        aliases=_aliases(),
+        options=_kogia.Options(
+            ttl=float(timeout),
+            only=only or None,
+            never=_tables("UNCACHABLE"),
+            random=bool(get("CACHE_RANDOM")),
+        ),
+    )
+
+
+def _aliases() -> frozenset[str]:
+    databases = get("DATABASES")
+    if databases != "supported_only":
+        return frozenset(databases)
+    known = settings.DATABASES.items()
+    everything = get("USE_UNSUPPORTED_DATABASE")
+    return frozenset(
+        alias for alias, database in known if everything or is_supported(database["ENGINE"])
+    )
+
+
+def _tables(kind: str) -> list[str]:
+    names = [*get(f"{kind}_TABLES")]
+    for label in get(f"{kind}_APPS"):
+        names += [model._meta.db_table for model in apps.all_models[label].values()]
+    return [canonical(name) for name in names]
+
+
+def refused_table(reads: list[str]) -> str | None:
+    """Why a query that reads these tables is not cached, as far as the settings of tables say."""
+    only, never = _tables("ONLY_CACHABLE"), _tables("UNCACHABLE")
+    for table in reads:
+        if table in never or (only and table not in only):
+            return f"the settings say not to cache the table {table}"
+    return None
+
+
+def canonical(table: str) -> str:
+    """The engine's name of a table: bare, and in lower case."""
+    return table.rpartition(".")[2].strip('"`').lower()
 
 
 def _read(name: str) -> Any:
@@ -50,23 +200,15 @@ def _read(name: str) -> Any:
     return value
 
 
-def store_url() -> str:
-    """The store's URL; by default a file store in a folder of the project's user."""
-    url = get("STORE")
-    if url is not None:
-        return str(url)
-    project = str(getattr(settings, "BASE_DIR", "")) or settings.SETTINGS_MODULE
-    name = hashlib.sha256(project.encode()).hexdigest()[:16]
-    base = os.environ.get("XDG_CACHE_HOME")
-    folder = pathlib.Path(base) if base else pathlib.Path.home() / ".cache"
-    if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
-        folder = pathlib.Path(tempfile.gettempdir()) / f"kogia-{os.getuid()}"
-    return f"file://{folder}/kogia/{name}"
+def _frozen(value: Any) -> Any:
+    return tuple(sorted(value)) if isinstance(value, (list, set, frozenset)) else value
 
 
 def _forget(*, setting: str, **_: Any) -> None:
-    if setting == "KOGIA" or setting.startswith("CACHALOT_"):
+    relevant = ("KOGIA", "DATABASES", "CACHES", "INSTALLED_APPS")
+    if setting in relevant or setting.startswith("CACHALOT_"):
         _cached.clear()
+        _policies.clear()
 
 
 setting_changed.connect(_forget)

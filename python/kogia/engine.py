@@ -9,16 +9,20 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from . import _kogia, conf, faults, introspection
+from . import _kogia, conf, faults, introspection, stores
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 # A store that could not be opened is tried again after this many seconds.
 RETRY = 5.0
+# No entry lives longer than these seconds, whatever `TIMEOUT` says; each query brings its own.
+LONGEST = 365.0 * 86_400
 
 _lock = threading.RLock()
 _cache: _kogia.Cache | None = None
+# The URL of the store that was last opened.
+url: str | None = None
 _databases: dict[Any, _kogia.Database] = {}
 # Where a connection with these settings led when one was last opened: hits need none.
 _known: dict[Any, tuple[_kogia.Database, Any]] = {}
@@ -33,14 +37,14 @@ forks = 0
 
 def cache() -> _kogia.Cache | None:
     """The cache of this process; the first call opens its store. `None` if that fails."""
-    global _cache, _retry_at, _was_without
+    global _cache, _retry_at, _was_without, url
     if _cache is None and time.monotonic() >= _retry_at:
         with _lock:
             if _cache is None and time.monotonic() >= _retry_at:
-                url = conf.store_url()
+                url = stores.choose().url
                 try:
                     opened = _kogia.Cache(
-                        url, ttl=float(conf.get("TIMEOUT")), strict=conf.get("STRICT")
+                        url, ttl=LONGEST, strict=conf.get("STRICT")
                     )
                     if _was_without:
                         # Other processes may have kept entries that this one's writes made stale.
@@ -64,9 +68,14 @@ def is_without_store() -> bool:
     return _cache is None
 
 
+def opened() -> _kogia.Cache | None:
+    """The cache of this process, if its store is open."""
+    return _cache
+
+
 def reset() -> None:
     """Forgets the cache and its databases: the settings changed."""
-    global _cache, _retry_at, _was_without
+    global _cache, _retry_at, _was_without, url
     with _lock:
         _cache = None
         _retry_at = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from django.db.models.sql import compiler as compilers
 from django.db.models.sql.constants import GET_ITERATOR_CHUNK_SIZE, MULTI, SINGLE
 
-from . import conf, cursors, faults, link
+from . import conf, cursors, faults, link, observe
 
 _WRITING = (
     compilers.SQLInsertCompiler,
@@ -155,7 +156,8 @@ def _execute_sql(
 ) -> Any:
     run = functools.partial(original, compiler, result_type, chunked_fetch, chunk_size)
     found = link.of(compiler.connection)
-    if found is None or not _is_read(compiler, result_type, chunked_fetch):
+    policy = _policy(compiler, result_type, chunked_fetch) if found is not None else None
+    if found is None or policy is None:
         with link.orm(found):
             return run()
     try:
@@ -166,18 +168,20 @@ def _execute_sql(
         return run()
     # Columns that only the order needs are cut off, and of a single row only the first is read.
     width = compiler.col_count if compiler.has_extra_select else ""
-    answer = found.look_up(sql, params, f"{result_type}{width}".encode())
+    answer = found.look_up(sql, params, f"{result_type}{width}".encode(), policy)
     if isinstance(answer, list):
         if result_type == SINGLE:
             return answer[0] if answer else None
         return iter([answer]) if chunked_fetch else [answer]
     # The statement is made: making it again costs as much as a hit.
     compiler.as_sql = lambda *args, **kwargs: (sql, params)  # type: ignore[method-assign]
+    began = time.perf_counter()
     try:
         with link.orm(found):
             result = run()
     finally:
         del compiler.as_sql
+    observe.ran(found.wrapper.alias, sql, time.perf_counter() - began)
     if answer is None or not answer.wants_rows():
         return result
     if result_type == SINGLE:
@@ -189,11 +193,17 @@ def _execute_sql(
     return _fill_at_the_end(found, answer, result)
 
 
-def _is_read(compiler: compilers.SQLCompiler, result_type: Any, chunked_fetch: bool) -> bool:
-    """Whether the cache may answer a compiler's statement."""
+def _policy(
+    compiler: compilers.SQLCompiler, result_type: Any, chunked_fetch: bool
+) -> conf.Policy | None:
+    """By which settings the cache may answer a compiler's statement; `None` if it is no read."""
     if result_type not in (MULTI, SINGLE) or isinstance(compiler, _WRITING):
-        return False
-    return conf.get("ENABLED") and (not chunked_fetch or conf.get("CACHE_ITERATORS"))
+        return None
+    query = compiler.query
+    # An aggregate over a subquery is a query of its own around the one that was asked.
+    own = query.__dict__.get("kogia") or getattr(query, "inner_query", query).__dict__.get("kogia")
+    policy = conf.policy(own or ())
+    return None if chunked_fetch and not policy.iterators else policy
 
 
 def _fill_at_the_end(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError
 
-from . import _kogia, conf, engine, faults, introspection
+from . import _kogia, conf, engine, faults, introspection, invalidations, observe
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from ._kogia import Database, Permit, Running, Session
+    from ._kogia import Database, Options, Permit, Running, Session
 
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
@@ -63,6 +64,9 @@ class Link:
         self.orm = 0
         # The code of the last error of MySQL.
         self.failure: int | None = None
+        # Tables that the open transaction has changed, and those of which nobody was told yet.
+        self.changed: set[str] = set()
+        self.untold: set[str] = set()
         # Cursors whose statement is not over, because its rows were not fetched to the end: on
         # SQLite they hold an old snapshot, and a write among them has not been committed.
         self.unfinished: weakref.WeakKeyDictionary[Any, tuple[Session, Running] | None] = (
@@ -98,14 +102,37 @@ class Link:
         self.raw = None
         self.session, self.database = None, None
         self.unseen = []
+        self.changed.clear()
 
-    def look_up(self, sql: str, params: Any, shape: bytes) -> Rows | Permit | None:
+    def look_up(
+        self, sql: str, params: Any, shape: bytes, policy: conf.Policy | None = None
+    ) -> Rows | Permit | None:
         """The rows of a query, or the right to store them, or `None` if neither may be."""
+        if policy is None:
+            policy = conf.policy()
+        recording = observe.current.get()
+        if not policy.enabled or self.wrapper.alias not in policy.aliases:
+            if recording is not None:
+                why = "the settings say not to cache it"
+                recording.read(self.wrapper.alias, sql, ("bypass", why), time.perf_counter())
+            return None
+        if recording is None:
+            return self._look_up(sql, params, shape, policy.options)
+        began = time.perf_counter()
+        found = self._look_up(sql, params, shape, policy.options)
+        why = "the connection is not fit for it just now"
+        outcome = ("bypass", why) if found is None else observe.last_outcome()
+        recording.read(self.wrapper.alias, sql, outcome, began)
+        return found
+
+    def _look_up(
+        self, sql: str, params: Any, shape: bytes, options: Options
+    ) -> Rows | Permit | None:
         wrapper = self.wrapper
         if self.connecting or wrapper.needs_rollback:
             return None
         if wrapper.connection is None:
-            rows = self._look_up_unconnected(sql, params, shape)
+            rows = self._look_up_unconnected(sql, params, shape, options)
             if rows is not None:
                 return rows
             # The right to store belongs to the connection that runs the query.
@@ -113,7 +140,7 @@ class Link:
         session = self._ready()
         if session is None or not self.reads or self.unfinished:
             return None
-        return session.look_up(sql, params, shape=shape)
+        return session.look_up(sql, params, shape=shape, options=options)
 
     def fill(self, permit: Permit, rows: Rows, *, head: int = 0) -> None:
         """Stores the rows of a query that ran."""
@@ -180,6 +207,7 @@ class Link:
         session.after(running, outcome)
         if outcome is False:
             self._settle_failure(session, sql)
+        self._note(session, running, outcome, sql)
         if session.wants_attached():
             self._ask_attached(session)
 
@@ -189,9 +217,45 @@ class Link:
         if found is not None:
             session, running = found
             session.after(running, True)
+            self._note(session, running, True)
+
+    def _note(
+        self, session: Session, running: Running, outcome: bool | None, sql: str = ""
+    ) -> None:
+        """Notes what a statement has changed, and tells of it when that is committed."""
+        written = running.written
+        if written is not None and outcome is not False:
+            tables, is_wide = written
+            self.changed.update(tables)
+            if is_wide and not tables:
+                self.changed.add(invalidations.EVERYTHING)
+        if self.changed and not session.in_transaction():
+            changed, self.changed = self.changed, set()
+            if outcome is not False and sql != "ROLLBACK":
+                self.invalidated(changed)
+
+    def invalidated(self, tables: set[str]) -> None:
+        """Tables were invalidated: notes when, and sends the signal as soon as that may be."""
+        if self.database is not None:
+            invalidations.note(self.database.name, tables)
+        self.untold |= tables
+        if self.wrapper.autocommit:
+            self.tell()
+
+    def tell(self) -> None:
+        """Sends the signal for what was committed; Django runs `on_commit` functions then, too."""
+        untold, self.untold = self.untold, set()
+        if untold:
+            invalidations.tell(self.wrapper, untold)
 
     def set_autocommit(self, autocommit: bool, call: Callable[[], T]) -> T:
         """Turns autocommit on or off; on MySQL and SQLite, turning it on commits."""
+        result = self._set_autocommit(autocommit, call)
+        if autocommit:
+            self.tell()
+        return result
+
+    def _set_autocommit(self, autocommit: bool, call: Callable[[], T]) -> T:
         if self.connecting or self.wrapper.connection is None:
             return call()
         if self.vendor == "mysql":
@@ -200,7 +264,9 @@ class Link:
             return self.run("COMMIT", None, call)
         return call()
 
-    def _look_up_unconnected(self, sql: str, params: Any, shape: bytes) -> Rows | None:
+    def _look_up_unconnected(
+        self, sql: str, params: Any, shape: bytes, options: Options
+    ) -> Rows | None:
         if self.raw is not None:
             # Somebody took the connection out, and its session's state with it.
             self.closed()
@@ -210,7 +276,7 @@ class Link:
             return None
         if self.session is None or self.database is not database:
             self.database, self.session = database, database.session()
-        found = self.session.look_up(sql, params, shape=shape)
+        found = self.session.look_up(sql, params, shape=shape, options=options)
         return found if isinstance(found, list) else None
 
     def _ready(self) -> Session | None:
@@ -402,10 +468,8 @@ def of(wrapper: BaseDatabaseWrapper) -> Link | None:
 
 
 def _is_supported(wrapper: BaseDatabaseWrapper) -> bool:
-    if wrapper.vendor not in introspection.DIALECTS:
-        return False
-    databases = conf.get("DATABASES")
-    return databases == "supported_only" or wrapper.alias in databases
+    # Writes invalidate whatever `DATABASES` says: it may say something else tomorrow.
+    return wrapper.vendor in introspection.DIALECTS
 
 
 def _first_word(sql: str) -> str:

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::faults::{Faults, Listening};
-use crate::parameters;
+use crate::{outcome, parameters};
 use crate::session::Session;
 
 /// A cache over the store that a URL names.
@@ -44,6 +44,7 @@ impl Cache {
         if strict {
             builder = builder.on_store_failure(OnStoreFailure::Strict);
         }
+        builder = builder.listener(outcome::remember);
         for table in &never {
             builder = builder.table(table, TablePolicy::never());
         }
@@ -107,6 +108,12 @@ impl Database {
         Session::new(self.database.session(backend), Arc::clone(&self.faults))
     }
 
+    /// The database's name, never an application's alias.
+    #[getter]
+    fn name(&self) -> &str {
+        self.database.config().id.name()
+    }
+
     /// Whether the catalog must be loaded, for the first time or again.
     fn is_catalog_outdated(&self) -> bool {
         self.database.is_catalog_outdated()
@@ -141,6 +148,11 @@ impl Database {
     /// Invalidates what was given a tag of the application's own.
     fn invalidate_tag(&self, name: &str) -> PyResult<()> {
         self.database.invalidate_tag(name).map_err(store_error)
+    }
+
+    /// Invalidates all entries of this database; the schema is the same.
+    fn invalidate_entries(&self) -> PyResult<()> {
+        self.database.invalidate_entries().map_err(store_error)
     }
 
     /// Invalidates everything of this database.

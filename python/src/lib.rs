@@ -5,6 +5,7 @@
 
 mod cache;
 mod faults;
+mod outcome;
 mod parameters;
 mod rows;
 mod session;
@@ -21,7 +22,9 @@ mod _kogia {
         identity_questions,
     };
     #[pymodule_export]
+    use super::outcome::last_outcome;
+    #[pymodule_export]
     use super::session::{
-        Permit, Running, Session, WriteRefused, describe, pack, round_trip, unpack,
+        Options, Permit, Running, Session, WriteRefused, describe, pack, round_trip, unpack,
     };
 }

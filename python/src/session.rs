@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kogia::core::Outcome;
-use kogia::{Encoded, Lookup, Marks, Query, QueryMode, QueryOptions, introspect};
+use kogia::core::{Outcome, Statement, Wide};
+use kogia::{Encoded, Lookup, Marks, Query, QueryMode, QueryOptions, TableFilter, introspect};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -85,42 +85,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Session {
     /// Looks a query up. A list of rows is the answer; a `Permit` says to run the query and may
     /// want its rows.
-    #[allow(clippy::too_many_arguments)] // They are keywords in Python.
-    #[pyo3(signature = (sql, parameters, *, shape=b"".as_slice(), ttl=None, mode=None, tags=Vec::new()))]
+    #[pyo3(signature = (sql, parameters, *, shape=b"".as_slice(), options=None))]
     fn look_up<'py>(
         &self,
         py: Python<'py>,
         sql: &str,
         parameters: Option<&Bound<'py, PyAny>>,
         shape: &[u8],
-        ttl: Option<f64>,
-        mode: Option<&str>,
-        tags: Vec<String>,
+        options: Option<&Options>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let held = parameters::Bound::new(parameters)?;
         let parameters = held.as_ref().map(parameters::Bound::parameters);
-        let mode = match mode {
-            None => QueryMode::Cached,
-            Some("bypass") => QueryMode::Bypass,
-            Some("refresh") => QueryMode::Refresh,
-            Some(other) => {
-                return Err(PyValueError::new_err(format!(
-                    "{other} is no mode; there are bypass and refresh"
-                )));
-            }
-        };
-        let options = QueryOptions {
-            ttl: ttl.map(cache::duration).transpose()?,
-            mode,
-            tags,
-            // Python runs queries in its own time, so nobody waits for it.
+        // Python runs queries in its own time, so nobody waits for it.
+        let usual = QueryOptions {
             streams: true,
+            ..QueryOptions::default()
         };
+        let options = options.map_or(&usual, |options| &options.0);
         let query = Query {
             sql,
             parameters: parameters.as_deref(),
             shape,
-            options: &options,
+            options,
         };
         let found = self.lock().session.look_up(&query);
         self.faults.report(py);
@@ -183,11 +169,17 @@ impl Session {
             .map(parameters::Bound::parameters)
             .unwrap_or_default();
         // Another process may hold the store's lock for a moment.
-        let running = py.detach(|| self.lock().session.before(sql, &parameters));
+        let (running, written) = py.detach(|| {
+            let mut this = self.lock();
+            let running = this.session.before(sql, &parameters);
+            let statement = this.session.analyze(sql);
+            (running, statement.is_write().then_some(statement))
+        });
         self.faults.report(py);
         let running = running.map_err(|error| WriteRefused::new_err(error.to_string()))?;
         Ok(Running {
             running: Mutex::new(Some(running)),
+            written,
             dropped: Arc::clone(&self.dropped),
         })
     }
@@ -274,6 +266,7 @@ impl Permit {
 #[pyclass(frozen, module = "kogia._kogia")]
 pub struct Running {
     running: Mutex<Option<kogia::Running>>,
+    written: Option<Arc<Statement>>,
     dropped: Dropped,
 }
 
@@ -285,6 +278,15 @@ impl Running {
 
 #[pymethods]
 impl Running {
+    /// The tables that the statement may change, and whether it may change others, too; `None`
+    /// for one that changes none.
+    #[getter]
+    fn written(&self) -> Option<(Vec<&str>, bool)> {
+        let statement = self.written.as_ref()?;
+        let tables = statement.writes.iter().map(|write| &*write.table);
+        Some((tables.collect(), statement.wide != Wide::Nothing))
+    }
+
     /// Whether the statement holds marks, because it commits something.
     fn marks(&self) -> bool {
         lock(&self.running)
@@ -298,6 +300,49 @@ impl Drop for Running {
         if let Some(running) = self.take() {
             lock(&self.dropped).push(running);
         }
+    }
+}
+
+/// What a call says about its queries, made once for many of them.
+#[pyclass(frozen, module = "kogia._kogia")]
+pub struct Options(QueryOptions);
+
+#[pymethods]
+impl Options {
+    /// `ttl` is in seconds; `only` and `never` say which tables a cached query may read;
+    /// `random` lets results of `random()` be cached.
+    #[new]
+    #[pyo3(signature = (*, ttl=None, mode=None, tags=Vec::new(), only=None, never=Vec::new(), random=false))]
+    fn new(
+        ttl: Option<f64>,
+        mode: Option<&str>,
+        tags: Vec<String>,
+        only: Option<Vec<String>>,
+        never: Vec<String>,
+        random: bool,
+    ) -> PyResult<Self> {
+        let mode = match mode {
+            None => QueryMode::Cached,
+            Some("bypass") => QueryMode::Bypass,
+            Some("refresh") => QueryMode::Refresh,
+            Some(other) => {
+                return Err(PyValueError::new_err(format!(
+                    "{other} is no mode; there are bypass and refresh"
+                )));
+            }
+        };
+        let tables = (only.is_some() || !never.is_empty()).then(|| {
+            let only = only.as_ref().map(|names| names.iter().map(String::as_str));
+            Arc::new(TableFilter::new(only, never.iter().map(String::as_str)))
+        });
+        Ok(Options(QueryOptions {
+            ttl: ttl.map(cache::duration).transpose()?,
+            mode,
+            tags,
+            tables,
+            random,
+            streams: true,
+        }))
     }
 }
 

@@ -14,6 +14,9 @@ BASE_DIR = pathlib.Path(__file__).parent
 SECRET_KEY = "a test has no secrets"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES = [
+    {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True},
+]
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
@@ -23,8 +26,11 @@ INSTALLED_APPS = [
 ]
 
 
-def _database() -> dict[str, object]:
-    kind = os.environ.get("KOGIA_TEST_DATABASE", "sqlite")
+KIND = os.environ.get("KOGIA_TEST_DATABASE", "sqlite")
+
+
+def database(kind: str) -> dict[str, object]:
+    """The settings of a database of a kind."""
     if kind == "sqlite":
         folder = pathlib.Path(tempfile.mkdtemp(prefix="kogia-django-"))
         name = str(folder / "shop.sqlite3")
@@ -50,5 +56,5 @@ def _database() -> dict[str, object]:
     }
 
 
-DATABASES = {"default": _database()}
+DATABASES = {"default": database(KIND)}
 KOGIA = {"STORE": f"file://{tempfile.mkdtemp(prefix='kogia-store-')}?capacity=64MB"}

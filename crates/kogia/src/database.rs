@@ -261,6 +261,13 @@ impl Database {
         self.inner_cache().renew(&tags.into_iter().collect())
     }
 
+    /// Invalidates all entries of this database, for data that changed unseen under the same
+    /// schema.
+    pub fn invalidate_entries(&self) -> Result<(), StoreError> {
+        let tags = [self.0.tags.database_epoch, self.0.tags.commit];
+        self.inner_cache().renew(&tags.into_iter().collect())
+    }
+
     /// Invalidates everything of this database, for instance after a restore from a backup.
     pub fn invalidate_all(&self) -> Result<(), StoreError> {
         let tags = [

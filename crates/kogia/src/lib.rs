@@ -16,7 +16,7 @@ pub use kogia_core as core;
 pub use self::cache::{BuildError, Cache, CacheBuilder, Marks, OnStoreFailure, WriteError};
 pub use self::database::{CatalogReload, Database, DatabaseConfig, Resolver, Verdict};
 pub use self::event::{BypassReason, Event, Listener, ReadOutcome, Stats};
-pub use self::policy::{QueryMode, QueryOptions, TablePolicy};
+pub use self::policy::{QueryMode, QueryOptions, TableFilter, TablePolicy};
 pub use self::read::{Answer, Encoded, Lookup, Permit, Query};
 pub use self::session::{Running, Session};
 #[cfg(all(feature = "file", target_os = "linux"))]

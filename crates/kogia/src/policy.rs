@@ -1,6 +1,7 @@
 //! What an application decides about its tables and its queries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kogia_core::{Statement, Uncacheable};
@@ -83,6 +84,42 @@ pub struct QueryOptions {
     /// The caller takes the rows at its own pace while the query runs. Nobody waits for it then:
     /// it runs the query for itself alone, and waits for no other reader either.
     pub streams: bool,
+    /// Which tables may be read, beside what the cache's own policies say.
+    pub tables: Option<Arc<TableFilter>>,
+    /// Whether a query may be cached whose only fault is that it asks for random numbers.
+    pub random: bool,
+}
+
+/// Which tables a cached query may read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TableFilter {
+    only: Option<HashSet<Box<str>>>,
+    never: HashSet<Box<str>>,
+}
+
+impl TableFilter {
+    /// Lets a query be cached if it reads tables of `only` alone, where that is given, and none
+    /// of `never`. Names count without case and schema.
+    pub fn new<'a>(
+        only: Option<impl IntoIterator<Item = &'a str>>,
+        never: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let folded = |name: &str| -> Box<str> { name.to_lowercase().into() };
+        TableFilter {
+            only: only.map(|names| names.into_iter().map(folded).collect()),
+            never: never.into_iter().map(folded).collect(),
+        }
+    }
+
+    /// The first table of a statement that must not be cached.
+    pub(crate) fn refuses(&self, statement: &Statement) -> Option<Uncacheable> {
+        let mut reads = statement.reads.iter().map(|read| &read.table);
+        let refused = reads.find(|table| {
+            let is_missing = |only: &HashSet<Box<str>>| !only.contains(&***table);
+            self.never.contains(&***table) || self.only.as_ref().is_some_and(is_missing)
+        });
+        refused.map(|table| Uncacheable::Policy((**table).into()))
+    }
 }
 
 /// Whether and how a query uses the cache.

@@ -171,9 +171,18 @@ impl Reader<'_> {
         if query.options.mode == QueryMode::Bypass {
             return Err(BypassReason::Requested);
         }
-        if let Some(why) = &statement.uncacheable {
-            self.look_for_catalog(why);
-            return Err(BypassReason::Statement(why.clone()));
+        match &statement.uncacheable {
+            None => {}
+            Some(Uncacheable::Random(_)) if query.options.random => {}
+            Some(why) => {
+                self.look_for_catalog(why);
+                return Err(BypassReason::Statement(why.clone()));
+            }
+        }
+        if let Some(tables) = &query.options.tables
+            && let Some(why) = tables.refuses(statement)
+        {
+            return Err(BypassReason::Statement(why));
         }
         let parameters = query.parameters.ok_or(BypassReason::Parameter)?;
         if let Some(why) = self.catalog.analyzer.refuses(parameters) {

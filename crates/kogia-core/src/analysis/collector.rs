@@ -57,9 +57,12 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// The first reason stays: it is, more or less, the one that stands first in the text.
+    /// The first reason stays: it is, more or less, the one that stands first in the text. Only
+    /// that of random numbers gives way to any other, for a front end may choose to overlook it.
     pub(super) fn refuse(&mut self, why: Uncacheable) {
-        self.uncacheable.get_or_insert(why);
+        if matches!(self.uncacheable, None | Some(Uncacheable::Random(_))) {
+            self.uncacheable = Some(why);
+        }
     }
 
     /// A statement, or a part of one, that cannot be described: it may write anything.
@@ -114,8 +117,8 @@ impl<'a> Collector<'a> {
             uncacheable: self.uncacheable,
             effects: self.effects,
         };
-        if statement.uncacheable.is_none() {
-            statement.uncacheable = if statement.is_write() {
+        if matches!(statement.uncacheable, None | Some(Uncacheable::Random(_))) {
+            let why = if statement.is_write() {
                 Some(Uncacheable::Writes)
             } else if !statement.effects.is_empty() {
                 Some(Uncacheable::NotARead)
@@ -124,6 +127,7 @@ impl<'a> Collector<'a> {
             } else {
                 None
             };
+            statement.uncacheable = why.or(statement.uncacheable);
         }
         statement
     }

@@ -93,7 +93,9 @@ impl Collector<'_> {
                     (Dialect::MySql, "unix_timestamp", Some(arguments)) => !arguments.is_empty(),
                     _ => false,
                 };
-                if !pure {
+                if matches!(folded, "rand" | "random") {
+                    self.refuse(Uncacheable::Random(shown()));
+                } else if !pure {
                     self.refuse(Uncacheable::Volatile(shown()));
                 }
                 self.sequence(folded);

@@ -206,6 +206,8 @@ pub enum Uncacheable {
     NoTable,
     /// It calls a function that can give another answer each time.
     Volatile(Box<str>),
+    /// It asks for random numbers, and nothing else is wrong with it.
+    Random(Box<str>),
     /// It calls a function that neither the dialect's list nor the catalog knows.
     UnknownFunction(Box<str>),
     /// It locks rows, or would wait for a lock.
@@ -244,7 +246,7 @@ impl fmt::Display for Uncacheable {
             Uncacheable::NoTable => {
                 f.write_str("the query reads no table, so no write could ever invalidate it")
             }
-            Uncacheable::Volatile(function) => {
+            Uncacheable::Volatile(function) | Uncacheable::Random(function) => {
                 write!(f, "{function} can give another answer each time")
             }
             Uncacheable::UnknownFunction(function) => {

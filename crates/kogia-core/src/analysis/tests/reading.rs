@@ -626,7 +626,10 @@ fn volatile_functions_are_refused() {
         &[
             ("SELECT now() FROM book", "Volatile(\"now()\")"),
             ("SELECT pg_catalog.now() FROM book", "Volatile"),
-            ("SELECT random() FROM book", "Volatile"),
+            ("SELECT random() FROM book", "Random"),
+            ("SELECT random(), now() FROM book", "Volatile"),
+            ("SELECT now(), random() FROM book", "Volatile"),
+            ("SELECT random()", "NoTable"),
             ("SELECT nextval('s') FROM book", "Volatile"),
             ("SELECT current_setting('x') FROM book", "Volatile"),
             ("SELECT LOCALTIME, LOCALTIMESTAMP FROM book", "Volatile"),
@@ -666,7 +669,7 @@ fn volatile_functions_are_refused() {
     assert_refused(
         &[Sqlite],
         &[
-            ("SELECT random() FROM book", "Volatile"),
+            ("SELECT random() FROM book", "Random"),
             ("SELECT CURRENT_TIME FROM book", "Volatile"),
             ("SELECT last_insert_rowid() FROM book", "Volatile"),
         ],

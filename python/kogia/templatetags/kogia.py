@@ -1,0 +1,8 @@
+"""The template tag `get_last_invalidation`."""
+
+from django.template import Library
+
+from ..api import get_last_invalidation
+
+register = Library()
+register.simple_tag(get_last_invalidation)
