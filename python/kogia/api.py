@@ -159,7 +159,7 @@ def _hook_querysets() -> None:
         def hooked(self: QuerySet[Any], *args: Any, original: Any = original) -> Any:
             if _refetch.get():
                 self._result_cache = None
-                self._prefetch_done = False
+                self._prefetch_done = False  # type: ignore[attr-defined]
             return original(self, *args)
 
         setattr(QuerySet, name, hooked)

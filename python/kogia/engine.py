@@ -43,9 +43,7 @@ def cache() -> _kogia.Cache | None:
             if _cache is None and time.monotonic() >= _retry_at:
                 url = stores.choose().url
                 try:
-                    opened = _kogia.Cache(
-                        url, ttl=LONGEST, strict=conf.get("STRICT")
-                    )
+                    opened = _kogia.Cache(url, ttl=LONGEST, strict=conf.get("STRICT"))
                     if _was_without:
                         # Other processes may have kept entries that this one's writes made stale.
                         opened.invalidate_everything()
@@ -75,7 +73,7 @@ def opened() -> _kogia.Cache | None:
 
 def reset() -> None:
     """Forgets the cache and its databases: the settings changed."""
-    global _cache, _retry_at, _was_without, url
+    global _cache, _retry_at, _was_without
     with _lock:
         _cache = None
         _retry_at = 0.0

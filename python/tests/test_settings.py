@@ -57,7 +57,7 @@ def test_settings_count_at_run_time(changes):
 
 
 def test_random_results_are_cached_if_wanted():
-    shuffled = lambda: queries(lambda: list(Author.objects.order_by("?")))[1]  # noqa: E731
+    shuffled = lambda: queries(lambda: list(Author.objects.order_by("?")))[1]
     assert [shuffled(), shuffled()] == [1, 1]
     with api.options(CACHE_RANDOM=True):
         assert [shuffled(), shuffled()] == [1, 0]
@@ -66,7 +66,7 @@ def test_random_results_are_cached_if_wanted():
 
 def test_a_query_says_itself_whether_it_is_cached():
     authors = managers.CachedQuerySet(Author)
-    needed = lambda found: queries(lambda: list(found.all()))[1]  # noqa: E731
+    needed = lambda found: queries(lambda: list(found.all()))[1]
     assert [needed(authors.uncached()), needed(authors)] == [1, 0]
     assert needed(authors.uncached().filter(pk__gt=0).cached(timeout=9, ENABLED=True)) == 1
     assert needed(authors.filter(pk__gt=0).cached(timeout=9)) == 0
@@ -89,7 +89,7 @@ def test_disabled_blocks_write_as_ever():
 
 def test_invalidate_forgets_and_tells():
     told = []
-    receiver = lambda sender, db_alias, **_: told.append((sender, db_alias))  # noqa: E731
+    receiver = lambda sender, db_alias, **_: told.append((sender, db_alias))
     signals.post_invalidation.connect(receiver)
     try:
         for names in ([Author], ["shop.Author"], ["shop_author"], []):
@@ -209,7 +209,11 @@ def test_a_project_that_is_set_up_has_nothing_to_fix():
     ("backend", "url", "check"),
     [
         ("django.core.cache.backends.locmem.LocMemCache", "memory:", "kogia.I001"),
-        ("django.core.cache.backends.filebased.FileBasedCache", "file:///cache/kogia", "kogia.I001"),
+        (
+            "django.core.cache.backends.filebased.FileBasedCache",
+            "file:///cache/kogia",
+            "kogia.I001",
+        ),
         ("django.core.cache.backends.redis.RedisCache", "file://", "kogia.W005"),
     ],
 )

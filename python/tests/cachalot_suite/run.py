@@ -13,9 +13,10 @@ import importlib.util
 import os
 import pathlib
 import sys
-import tomllib
 import unittest
 import warnings
+
+import tomllib
 
 HERE = pathlib.Path(__file__).parent
 VERSION = "2.9.1"

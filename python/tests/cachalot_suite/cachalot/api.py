@@ -2,4 +2,4 @@
 
 from kogia.api import cachalot_disabled, get_last_invalidation, invalidate
 
-__all__ = ("invalidate", "get_last_invalidation", "cachalot_disabled")
+__all__ = ("cachalot_disabled", "get_last_invalidation", "invalidate")
