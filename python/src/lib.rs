@@ -6,6 +6,7 @@
 mod cache;
 mod faults;
 mod parameters;
+mod resolve;
 mod rows;
 mod session;
 mod types;
@@ -20,6 +21,8 @@ mod _kogia {
         Cache, CatalogReload, Database, Identity, attached_question, catalog_questions,
         identity_questions,
     };
+    #[pymodule_export]
+    use super::resolve::Abandoned;
     #[pymodule_export]
     use super::session::{
         Permit, Running, Session, WriteRefused, describe, pack, round_trip, unpack,

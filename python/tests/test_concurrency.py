@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 
+import django
 import pytest
 from django.db import OperationalError, connection, connections, transaction
 
@@ -61,7 +62,9 @@ def test_no_read_is_older_than_what_was_acknowledged(level, atomic):
     elif level is not None:
         options["isolation_level"] = level
     if IS_SQLITE:
-        options.update(transaction_mode="IMMEDIATE", timeout=20)
+        options["timeout"] = 20
+        if django.VERSION >= (5, 1):
+            options["transaction_mode"] = "IMMEDIATE"
     with configured(OPTIONS=options):
         rounds = play(atomic)
     # SQLite gives its lock to whoever asks at the right moment, so not everybody gets far.

@@ -1,10 +1,12 @@
 """What goes wrong around the application: it works on, and nothing is stale."""
 
 import contextlib
+import functools
 import logging
 import os
 import signal
 import threading
+import time
 
 import pytest
 from django.db import (
@@ -16,7 +18,7 @@ from django.db import (
     transaction,
 )
 
-from kogia import engine, faults, introspection, link
+from kogia import _kogia, engine, faults, introspection, link
 
 from .helpers import (
     IS_SQLITE,
@@ -199,6 +201,35 @@ def restart():
     wrapper.connection = None
     wrapper.in_atomic_block = wrapper.needs_rollback = wrapper.closed_in_transaction = False
     wrapper.savepoint_ids, wrapper.atomic_blocks = [], []
+
+
+def test_a_writer_whose_end_nobody_saw(tmp_path, monkeypatch):
+    monkeypatch.setattr(_kogia, "Cache", functools.partial(_kogia.Cache, lease=0.3))
+    with store(f"file://{tmp_path}/store?capacity=64MB"):
+        warm()
+        other = type(connections["default"])(connection.settings_dict, "default")
+        other.set_autocommit(False)
+        write(other, "INSERT INTO shop_author (name) VALUES ('Poe')")
+
+        def interrupt():
+            raise KeyboardInterrupt
+
+        # As if the driver could not tell that nothing was sent.
+        monkeypatch.setattr(link.of(other), "outcome", lambda error: None)
+        with pytest.raises(KeyboardInterrupt):
+            link.of(other).run("COMMIT", None, interrupt)
+        # For all that others know the commit may come at any moment, however long ago it was sent.
+        deadline = time.monotonic() + 1.0
+        seen = []
+        while time.monotonic() < deadline:
+            seen.append(queries(names))
+        other.connection.commit()
+        other.close()
+        assert all(found == (["Melville"], 1) for found in seen)
+        deadline = time.monotonic() + 20.0
+        while queries(names)[1] == 1:
+            assert time.monotonic() < deadline
+        assert elsewhere(names) == names() == ["Melville", "Poe"]
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

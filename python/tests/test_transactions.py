@@ -1,5 +1,6 @@
 """Edges of transactions, at the lowest place that sees them."""
 
+import django
 import pytest
 from django.db import (
     DatabaseError,
@@ -347,7 +348,7 @@ def test_uncommitted_data_is_never_stored():
     assert elsewhere(names) == names() == ["Melville"]
 
 
-@only(IS_SQLITE)
+@only(IS_SQLITE and django.VERSION >= (5, 1))
 @pytest.mark.parametrize("mode", ["IMMEDIATE", "EXCLUSIVE", "DEFERRED"])
 def test_modes_of_sqlite(mode):
     options = {**connection.settings_dict["OPTIONS"], "transaction_mode": mode}
