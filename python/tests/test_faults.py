@@ -225,7 +225,7 @@ def test_a_writer_whose_end_nobody_saw(tmp_path, monkeypatch):
             seen.append(queries(names))
         other.connection.commit()
         other.close()
-        assert all(found == (["Melville"], 1) for found in seen)
+        assert set(map(str, seen)) == {"(['Melville'], 1)"}
         deadline = time.monotonic() + 20.0
         while queries(names)[1] == 1:
             assert time.monotonic() < deadline
@@ -264,6 +264,8 @@ def test_interrupted_in_a_commit(tmp_path, moment):
         assert elsewhere(names) == names() == uncached()
 
 
+# A signal that rings in a finalizer is nobody's fault.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("delay", [0.0, 0.0005, 0.002, 0.005])
 def test_signals_at_any_moment(delay, tmp_path):
     # The marks of writes whose end nobody saw stay for a while.
