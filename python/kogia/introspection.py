@@ -5,6 +5,7 @@ The questions are the engine's. They go past Django's cursors, so that no query 
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from . import _kogia
@@ -45,6 +46,55 @@ def attached(wrapper: BaseDatabaseWrapper) -> TextRows:
     if question is None:
         return []
     return _ask(wrapper, [question], idle=False)[0]
+
+
+def is_over(wrapper: BaseDatabaseWrapper, backend: str | None) -> bool:
+    """Whether the transaction of a writer is over for certain, where nothing is open here.
+
+    Gone is over. A server process that is still there is not, even if it is idle: a statement may
+    be on its way to it.
+    """
+    if wrapper.vendor == "sqlite":
+        return _takes_write_lock(wrapper.connection)
+    number, _, rest = (backend or "").partition("/")
+    if not number.isdecimal():
+        return False
+    question = (_BACKEND if wrapper.vendor == "postgresql" else _CONNECTION).format(number)
+    [rows] = _ask(wrapper, [question], idle=True)
+    if wrapper.vendor == "postgresql":
+        # When it began only its own role sees, or one that may read statistics.
+        return not rows or (rows[0][0] is not None and rows[0][0] != rest)
+    [[listed, account, sees_all]] = rows
+    return listed == "0" and (account == rest or sees_all != "0")
+
+
+_BACKEND = (
+    "SELECT to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') "
+    "FROM pg_stat_activity WHERE pid = {}"
+)
+# A connection of another account is only listed for those who have the privilege PROCESS.
+_CONNECTION = (
+    "SELECT (SELECT COUNT(*) FROM information_schema.processlist WHERE id = {}), "
+    "CAST(CURRENT_USER() AS CHAR), "
+    "(SELECT COUNT(*) FROM information_schema.user_privileges "
+    "WHERE privilege_type = 'PROCESS' AND grantee = CONCAT(\"'\", "
+    "SUBSTRING_INDEX(CURRENT_USER(), '@', 1), \"'@'\", "
+    "SUBSTRING_INDEX(CURRENT_USER(), '@', -1), \"'\"))"
+)
+
+
+def _takes_write_lock(raw: Any) -> bool:
+    """Whether nobody holds the write lock of SQLite's database."""
+    [timeout] = raw.execute("PRAGMA busy_timeout").fetchone()
+    raw.execute("PRAGMA busy_timeout = 0").fetchall()
+    try:
+        raw.execute("BEGIN IMMEDIATE")
+        raw.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {timeout:d}").fetchall()
+    return True
 
 
 def begin(raw: Any) -> str:

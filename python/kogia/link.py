@@ -305,6 +305,7 @@ class Link:
             session.observe_transaction(is_open)
         if not session.in_transaction():
             self._load_catalog()
+            self._ask_about_writers()
             if not introspection.commits_alone(self.vendor, raw):
                 # The driver begins a transaction by itself.
                 session.after(session.before(introspection.begin(raw), None), True)
@@ -364,6 +365,18 @@ class Link:
         except self._errors as error:
             # Without a catalog nothing is cached, and every write invalidates everything.
             faults.once(f"catalog {database}", "The catalog cannot be read: %s", error)
+
+    def _ask_about_writers(self) -> None:
+        """Finds out about writers whose end nobody saw."""
+        if self.database is None or self.unfinished:
+            return
+        for writer in self.database.abandoned():
+            try:
+                is_over = introspection.is_over(self.wrapper, writer.backend)
+            except self._errors as error:
+                is_over = False
+                faults.once("writers", "Nobody can say whether a writer is over: %s", error)
+            self.database.resolve(writer, is_over)
 
     def _ask_attached(self, session: Session) -> None:
         try:

@@ -4,14 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kogia::core::{DatabaseId, Dialect, UnknownDialectError, Value};
-use kogia::{Backend, BuildError, OnStoreFailure, StoreError, TablePolicy, introspect};
+use kogia::{
+    Backend, BuildError, OnStoreFailure, Resolver, StoreError, TablePolicy, Verdict, introspect,
+};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::faults::{Faults, Listening};
-use crate::{outcome, parameters};
+use crate::resolve::{Abandoned, Waiting};
 use crate::session::Session;
+use crate::{outcome, parameters};
 
 /// A cache over the store that a URL names.
 #[pyclass(frozen, module = "kogia._kogia")]
@@ -22,15 +25,17 @@ pub struct Cache {
 
 #[pymethods]
 impl Cache {
-    /// Opens the store. `never` lists tables that are not cached, `ttl` is in seconds.
+    /// Opens the store. `never` lists tables that are not cached; `ttl` and `lease` are in
+    /// seconds.
     #[new]
-    #[pyo3(signature = (url, *, ttl=None, never=Vec::new(), strict=false))]
+    #[pyo3(signature = (url, *, ttl=None, never=Vec::new(), strict=false, lease=None))]
     fn new(
         py: Python<'_>,
         url: &str,
         ttl: Option<f64>,
         never: Vec<String>,
         strict: bool,
+        lease: Option<f64>,
     ) -> PyResult<Self> {
         let mut builder = py
             .detach(|| kogia::Cache::builder().url(url))
@@ -40,6 +45,9 @@ impl Cache {
             })?;
         if let Some(ttl) = ttl {
             builder = builder.ttl(duration(ttl)?);
+        }
+        if let Some(lease) = lease {
+            builder = builder.lease(duration(lease)?);
         }
         if strict {
             builder = builder.on_store_failure(OnStoreFailure::Strict);
@@ -58,8 +66,12 @@ impl Cache {
 
     /// The database that an identity names.
     fn database(&self, identity: &Identity) -> Database {
+        let database = self.cache.database(identity.0.config.clone());
+        let waiting = Arc::<Waiting>::default();
+        database.set_resolver(Arc::clone(&waiting) as Arc<dyn Resolver>);
         Database {
-            database: self.cache.database(identity.0.config.clone()),
+            database,
+            waiting,
             faults: Arc::clone(&self.faults),
         }
     }
@@ -96,6 +108,7 @@ impl Cache {
 #[pyclass(frozen, module = "kogia._kogia")]
 pub struct Database {
     database: kogia::Database,
+    waiting: Arc<Waiting>,
     faults: Arc<Faults>,
 }
 
@@ -124,6 +137,25 @@ impl Database {
     fn reload_catalog(&self) -> PyResult<Option<CatalogReload>> {
         let reload = self.database.reload_catalog().map_err(store_error)?;
         Ok(reload.map(|reload| CatalogReload(Mutex::new(Some(reload)))))
+    }
+
+    /// Writers to ask the database about, and then to `resolve`.
+    fn abandoned(&self) -> Vec<Abandoned> {
+        self.waiting.take().into_iter().map(Abandoned).collect()
+    }
+
+    /// Says whether a writer's transaction is over.
+    fn resolve(&self, py: Python<'_>, writer: &Abandoned, is_over: bool) {
+        let verdict = if is_over {
+            Verdict::Over
+        } else {
+            Verdict::Running
+        };
+        py.detach(|| {
+            self.database
+                .resolved(writer.0.owner, &writer.0.tags, verdict);
+        });
+        self.faults.report(py);
     }
 
     /// Invalidates everything that depends on a table or view.

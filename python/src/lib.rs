@@ -7,6 +7,7 @@ mod cache;
 mod faults;
 mod outcome;
 mod parameters;
+mod resolve;
 mod rows;
 mod session;
 mod types;
@@ -23,6 +24,8 @@ mod _kogia {
     };
     #[pymodule_export]
     use super::outcome::last_outcome;
+    #[pymodule_export]
+    use super::resolve::Abandoned;
     #[pymodule_export]
     use super::session::{
         Options, Permit, Running, Session, WriteRefused, describe, pack, round_trip, unpack,

@@ -1,10 +1,12 @@
 """What goes wrong around the application: it works on, and nothing is stale."""
 
 import contextlib
+import functools
 import logging
 import os
 import signal
 import threading
+import time
 
 import pytest
 from django.db import (
@@ -16,7 +18,7 @@ from django.db import (
     transaction,
 )
 
-from kogia import engine, faults, introspection, link
+from kogia import _kogia, engine, faults, introspection, link
 
 from .helpers import (
     IS_SQLITE,
@@ -201,6 +203,35 @@ def restart():
     wrapper.savepoint_ids, wrapper.atomic_blocks = [], []
 
 
+def test_a_writer_whose_end_nobody_saw(tmp_path, monkeypatch):
+    monkeypatch.setattr(_kogia, "Cache", functools.partial(_kogia.Cache, lease=0.3))
+    with store(f"file://{tmp_path}/store?capacity=64MB"):
+        warm()
+        other = type(connections["default"])(connection.settings_dict, "default")
+        other.set_autocommit(False)
+        write(other, "INSERT INTO shop_author (name) VALUES ('Poe')")
+
+        def interrupt():
+            raise KeyboardInterrupt
+
+        # As if the driver could not tell that nothing was sent.
+        monkeypatch.setattr(link.of(other), "outcome", lambda error: None)
+        with pytest.raises(KeyboardInterrupt):
+            link.of(other).run("COMMIT", None, interrupt)
+        # For all that others know the commit may come at any moment, however long ago it was sent.
+        deadline = time.monotonic() + 1.0
+        seen = []
+        while time.monotonic() < deadline:
+            seen.append(queries(names))
+        other.connection.commit()
+        other.close()
+        assert set(map(str, seen)) == {"(['Melville'], 1)"}
+        deadline = time.monotonic() + 20.0
+        while queries(names)[1] == 1:
+            assert time.monotonic() < deadline
+        assert elsewhere(names) == names() == ["Melville", "Poe"]
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_interrupted_in_a_commit(tmp_path, moment):
     with store(f"file://{tmp_path}/store?capacity=64MB"):
@@ -233,6 +264,8 @@ def test_interrupted_in_a_commit(tmp_path, moment):
         assert elsewhere(names) == names() == uncached()
 
 
+# A signal that rings in a finalizer is nobody's fault.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("delay", [0.0, 0.0005, 0.002, 0.005])
 def test_signals_at_any_moment(delay, tmp_path):
     # The marks of writes whose end nobody saw stay for a while.
