@@ -9,6 +9,7 @@ __all__ = [
     "CatalogReload",
     "Database",
     "Identity",
+    "Options",
     "Permit",
     "Running",
     "Session",
@@ -17,6 +18,7 @@ __all__ = [
     "catalog_questions",
     "describe",
     "identity_questions",
+    "last_outcome",
     "pack",
     "round_trip",
     "unpack",
@@ -138,9 +140,9 @@ class Options:
         *,
         ttl: float | None = None,
         mode: str | None = None,
-        tags: Sequence[str] = [],
+        tags: Sequence[str] = ...,
         only: Sequence[str] | None = None,
-        never: Sequence[str] = [],
+        never: Sequence[str] = ...,
         random: bool = False,
     ) -> Options: ...
 

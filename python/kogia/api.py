@@ -108,9 +108,10 @@ def _invalidate(alias: str, tables: list[str], cache_alias: str | None) -> None:
     session = found.session
     if session is not None and (session.in_transaction() or not wrapper.autocommit):
         # As if the transaction had written the tables: it commits what made this necessary. Where
-        # the driver has not begun it yet, there is nothing to commit.
+        # the driver has not begun it yet, there is nothing to commit; that of MySQL does not tell.
         quote = wrapper.ops.quote_name
-        for name in names if session.in_transaction() else ():
+        is_open = session.in_transaction() or wrapper.vendor == "mysql"
+        for name in names if is_open else ():
             table = name if name.startswith(('"', "`")) else quote(name)
             session.after(session.before(f"UPDATE {table} SET kogia = kogia", None), True)
         found.changed |= canonical

@@ -24,7 +24,7 @@ _KEYWORDS = ("cache_key", "timeout", "cache_alias")
 class KogiaExtension(Extension):
     """Add `"kogia.jinja2ext.kogia"` to the extensions of the environment."""
 
-    tags = {"cache"}
+    tags = {"cache"}  # noqa: RUF012  (jinja2 declares it so)
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

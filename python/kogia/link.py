@@ -256,6 +256,9 @@ class Link:
         return result
 
     def _set_autocommit(self, autocommit: bool, call: Callable[[], T]) -> T:
+        if self.vendor == "mysql" and not self.connecting:
+            # The connection that `call` would open must be known before it is told.
+            self.wrapper.ensure_connection()
         if self.connecting or self.wrapper.connection is None:
             return call()
         if self.vendor == "mysql":

@@ -106,7 +106,7 @@ class Command(BaseCommand):
         for name in [alias] if alias else list(settings.DATABASES):
             try:
                 databases.append(self._database(name, notes))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  (the doctor tells of whatever is wrong)
                 errors.append(f"{name}: {error}")
         return {"store": choice.url, "databases": databases, "notes": notes, "errors": errors}
 
