@@ -105,7 +105,7 @@ def _invalidate(alias: str, tables: list[str], cache_alias: str | None) -> None:
     invalidations.note(
         database.name, canonical if tables else {invalidations.EVERYTHING}, cache_alias
     )
-    session = found.session
+    session = found.ready()
     if session is not None and (session.in_transaction() or not wrapper.autocommit):
         # As if the transaction had written the tables: it commits what made this necessary. Where
         # the driver has not begun it yet, there is nothing to commit; that of MySQL does not tell.

@@ -137,7 +137,7 @@ class Link:
                 return rows
             # The right to store belongs to the connection that runs the query.
             wrapper.ensure_connection()
-        session = self._ready()
+        session = self.ready()
         if session is None or not self.reads or self.unfinished:
             return None
         return session.look_up(sql, params, shape=shape, options=options)
@@ -178,7 +178,7 @@ class Link:
         self, sql: str, params: Any = None, cursor: Any = None
     ) -> tuple[Session | None, Running | None]:
         """A statement is about to be sent: the first half of `run`."""
-        session = self._ready()
+        session = self.ready()
         if session is None:
             self._refuse_without_store(sql)
             return None, None
@@ -282,7 +282,7 @@ class Link:
         found = self.session.look_up(sql, params, shape=shape, options=options)
         return found if isinstance(found, list) else None
 
-    def _ready(self) -> Session | None:
+    def ready(self) -> Session | None:
         """The session of the open connection, up to date with what the driver knows."""
         raw = self.wrapper.connection
         if self.wrapper.closed_in_transaction:
