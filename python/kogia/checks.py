@@ -122,7 +122,7 @@ def check_store(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if choice.is_substitute:
         text = f"Kogia has no store for {choice.backend} yet and uses {choice.url}."
-        hint = "Stores on Redis and Memcached come with a later version. Set KOGIA['STORE'] to choose."
+        hint = "Stores on Redis and Memcached come later. Set KOGIA['STORE'] to choose."
         found.append(Warning(text, hint=hint, id="kogia.W005"))
     elif choice.backend is not None:
         text = f"Kogia's store is {choice.url}, after CACHES ({choice.backend})."
