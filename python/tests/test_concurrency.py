@@ -8,7 +8,6 @@ database, between which numbers its answer must lie.
 import mmap
 import os
 import random
-import struct
 import sys
 import threading
 import time
@@ -29,16 +28,20 @@ SECONDS = float(os.environ.get("KOGIA_TEST_SECONDS", "1.5"))
 
 
 class Board:
-    """Numbers that processes share."""
+    """Numbers that processes share.
+
+    Each is read and written whole: `struct.pack_into` would write zeros first, which another process
+    can see.
+    """
 
     def __init__(self, size):
-        self._memory = mmap.mmap(-1, 8 * size)
+        self._numbers = memoryview(mmap.mmap(-1, 8 * size)).cast("q")
 
     def __getitem__(self, index):
-        return struct.unpack_from("q", self._memory, 8 * index)[0]
+        return self._numbers[index]
 
     def __setitem__(self, index, value):
-        struct.pack_into("q", self._memory, 8 * index, value)
+        self._numbers[index] = value
 
 
 def levels():
