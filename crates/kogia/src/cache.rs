@@ -297,9 +297,12 @@ impl CacheInner {
             return;
         }
         // The lock is held until the tags are cleared, so that no reader misses them meanwhile.
+        let mut is_reached = true;
         self.pending.lock().waiting.retain(|postponed| {
             let Postponed { owner, tags, open } = postponed;
-            let acknowledged = !open && self.store.clear(*owner, tags).is_ok();
+            // A store that fails once is not asked again for each of the others.
+            let acknowledged = !open && is_reached && self.store.clear(*owner, tags).is_ok();
+            is_reached &= *open || acknowledged;
             if acknowledged {
                 self.pending.count.fetch_sub(1, Ordering::SeqCst);
                 self.events.invalidated(tags.as_slice().len());
