@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import Count
 from django.test.utils import CaptureQueriesContext
 
 from kogia import engine
@@ -149,3 +150,12 @@ def test_a_hit_needs_no_connection():
     assert Author.objects.count() == 1
     assert connection.connection is None
     assert engine.cache().stats()["hits"] > 0
+
+
+def test_an_aggregate_over_a_subquery():
+    author = Author.objects.create(name="Melville")
+    Book.objects.create(title="Moby Dick", author=author)
+    needed = lambda: queries(Author.objects.annotate(written=Count("books")).distinct().count)
+    assert [needed(), needed()] == [(1, 1), (1, 0)]
+    Author.objects.create(name="Poe")
+    assert needed() == (2, 1)
