@@ -101,7 +101,7 @@ class Command(BaseCommand):
         what, other = self.chance.sample(WHAT, 2)
         how = self.chance.choice(HOW)
         title = self.chance.choice(
-            [f"The {how} {what}", f"{what} and {other}", f"A {what} for the {how} {other}"]
+            [f"The {how} {what}", f"{what} and {other}", f"The {what} of the {how} {other}"]
         )
         digits = f"979{number:09}"
         check = -sum(int(digit) * (1 + 2 * (place % 2)) for place, digit in enumerate(digits)) % 10
