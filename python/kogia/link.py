@@ -484,7 +484,7 @@ def of(wrapper: BaseDatabaseWrapper) -> Link | None:
 
 def _is_supported(wrapper: BaseDatabaseWrapper) -> bool:
     # Writes invalidate whatever `DATABASES` says: it may say something else tomorrow.
-    return wrapper.vendor in introspection.DIALECTS
+    return conf.inherits(type(wrapper), str(wrapper.settings_dict.get("ENGINE")))
 
 
 def _first_word(sql: str) -> str:
