@@ -18,10 +18,20 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEMPLATES = [
     {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True},
 ]
+STATIC_URL = "/static/"
+ROOT_URLCONF = "tests.urls"
+DEBUG_TOOLBAR_PANELS = ["kogia.panels.KogiaPanel"]
+DEBUG_TOOLBAR_CONFIG = {
+    "IS_RUNNING_TESTS": False,
+    "RENDER_PANELS": True,
+    "SHOW_TOOLBAR_CALLBACK": "tests.urls.show_toolbar",
+}
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "debug_toolbar",
     "kogia",
     "tests.shop",
 ]
