@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError
+from django.utils.connection import ConnectionProxy
 
 from . import _kogia, conf, engine, faults, introspection, invalidations, observe
 
@@ -477,6 +478,9 @@ def of(wrapper: BaseDatabaseWrapper) -> Link | None:
         link: Link | None = wrapper.__dict__["_kogia_link"]
         return link
     except KeyError:
+        if isinstance(wrapper, ConnectionProxy):
+            # `django.db.connection` stands for the connection of whichever thread asks.
+            return of(wrapper._connections[wrapper._alias])
         link = Link(wrapper) if _is_supported(wrapper) else None
         wrapper.__dict__["_kogia_link"] = link
         return link
