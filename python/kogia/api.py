@@ -101,9 +101,11 @@ def _invalidate(alias: str, tables: list[str], cache_alias: str | None) -> None:
     else:
         database.invalidate_entries()
     names = tables or wrapper.introspection.table_names()
-    canonical = {conf.canonical(name) for name in names}
+    changed = {conf.canonical(name): "kogia.api.invalidate" for name in names}
     invalidations.note(
-        database.name, canonical if tables else {invalidations.EVERYTHING}, cache_alias
+        database.name,
+        changed if tables else {invalidations.EVERYTHING: "kogia.api.invalidate"},
+        cache_alias,
     )
     session = found.ready()
     if session is not None and (session.in_transaction() or not wrapper.autocommit):
@@ -114,9 +116,9 @@ def _invalidate(alias: str, tables: list[str], cache_alias: str | None) -> None:
         for name in names if is_open else ():
             table = name if name.startswith(('"', "`")) else quote(name)
             session.after(session.before(f"UPDATE {table} SET kogia = kogia", None), True)
-        found.changed |= canonical
+        found.changed |= changed
     else:
-        found.untold |= canonical
+        found.untold |= changed
         found.tell()
 
 

@@ -91,11 +91,11 @@ def check_databases(**_: Any) -> list[CheckMessage]:
     """Databases that do not exist, and those that cannot be cached."""
     databases = conf.get("DATABASES")
     if databases == "supported_only":
-        if conf.policy().aliases:
-            return []
-        text = "None of the databases is cached: no engine is supported."
-        hint = f"These are: {', '.join(sorted(conf.supported_engines()))}, and what inherits."
-        return [Warning(text, hint=hint, id="kogia.W006")]
+        if not conf.policy().aliases:
+            text = "None of the databases is cached: no engine is supported."
+            hint = f"These are: {', '.join(sorted(conf.supported_engines()))}, and what inherits."
+            return [Warning(text, hint=hint, id="kogia.W006")]
+        databases = list(settings.DATABASES)
     if not _is_names(databases):
         return []
     if not databases:
@@ -106,12 +106,14 @@ def check_databases(**_: Any) -> list[CheckMessage]:
             known = ", ".join(settings.DATABASES)
             text = f"DATABASES of Kogia names {alias!r}, which the project does not have."
             found.append(Error(text, hint=f"There are {known}.", id="kogia.E003"))
-        elif not conf.get("USE_UNSUPPORTED_DATABASE") and not conf.is_supported(
-            settings.DATABASES[alias]["ENGINE"]
-        ):
+        elif not conf.is_supported(settings.DATABASES[alias]["ENGINE"]):
             engine = settings.DATABASES[alias]["ENGINE"]
-            text = f"The database {alias!r} is not cached: {engine} is not supported."
-            found.append(Warning(text, id="kogia.W007"))
+            text = (
+                f"The database {alias!r} is not cached, and what is written through it makes "
+                f"nothing stale: {engine} is no supported engine and inherits from none."
+            )
+            hint = "If this is as it should be, list the other databases in KOGIA['DATABASES']."
+            found.append(Warning(text, hint=hint, id="kogia.W007"))
     return found
 
 

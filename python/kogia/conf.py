@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings
@@ -19,7 +19,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.db.utils import load_backend
 
-from . import _kogia, faults
+from . import _kogia, faults, introspection
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
 
 DEFAULTS: dict[str, Any] = {
     "ENABLED": True,
@@ -131,14 +134,21 @@ def supported_engines() -> frozenset[str]:
 
 def is_supported(engine: str) -> bool:
     """Whether an engine, or one that it inherits from, is supported."""
-    engines = supported_engines()
-    if engine in engines:
-        return True
     try:
-        wrapper = load_backend(engine).DatabaseWrapper
+        return inherits(load_backend(engine).DatabaseWrapper, engine)
     except (ImproperlyConfigured, ImportError, AttributeError):
         return False
-    return any(cls.__module__.removesuffix(".base") in engines for cls in wrapper.__mro__)
+
+
+def inherits(wrapper: type[BaseDatabaseWrapper], engine: str) -> bool:
+    """Whether the connections of an engine are those of a supported one, or inherit from them."""
+    # An engine for another server may inherit all but the name of the vendor.
+    if wrapper.vendor not in introspection.DIALECTS:
+        return False
+    engines = supported_engines()
+    parents = {cls.__module__.removesuffix(".base") for cls in wrapper.__mro__}
+    is_wanted = engine in engines or bool(get("USE_UNSUPPORTED_DATABASE"))
+    return is_wanted or not engines.isdisjoint(parents)
 
 
 def _policy() -> Policy:
@@ -162,10 +172,7 @@ def _aliases() -> frozenset[str]:
     if databases != "supported_only":
         return frozenset(databases)
     known = settings.DATABASES.items()
-    everything = get("USE_UNSUPPORTED_DATABASE")
-    return frozenset(
-        alias for alias, database in known if everything or is_supported(database["ENGINE"])
-    )
+    return frozenset(alias for alias, database in known if is_supported(database["ENGINE"]))
 
 
 def _tables(kind: str) -> list[str]:

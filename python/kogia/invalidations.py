@@ -1,23 +1,20 @@
-"""When tables were last invalidated, and who is told.
+"""When and by what tables were last invalidated, and who is told.
 
-The times stand beside a file store, one empty file for each table whose time of change they are,
-so every process of the machine sees them; with a store in memory, each process knows its own.
-They are for people, templates and HTTP headers: no decision about freshness asks for them.
+All processes of a machine that share a file store share these times, too (`kogia.notes`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
 import pathlib
-import time
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from django.apps import apps
+from django.conf import settings
 
-from . import conf, engine, observe, signals, stores
+from . import conf, notes, observe, signals
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -25,52 +22,53 @@ if TYPE_CHECKING:
 # The name that stands for all tables of a database.
 EVERYTHING = "*"
 
-_in_memory: dict[str, float] = {}
 
-
-def note(database: str, tables: Iterable[str], cache_alias: str | None = None) -> None:
-    """Notes that tables of a database were invalidated now."""
-    now = time.time()
-    folder = _folder()
-    for table in tables:
-        key = _key(database, table, cache_alias)
-        if folder is None:
-            _in_memory[key] = now
-        else:
-            _touch(folder / key, now)
+def note(database: str, changed: Mapping[str, str], cache_alias: str | None = None) -> None:
+    """Notes that tables of a database were invalidated now, and which statement did it."""
+    # What did it is for the toolbar's panel: without it, writes do not pay for its text.
+    text = _origin() if settings.DEBUG or apps.is_installed("debug_toolbar") else None
+    for table, cause in changed.items():
+        notes.write(_name(database, table, cache_alias), f"{text}\n{cause}" if text else "")
 
 
 def last(database: str, tables: Iterable[str], cache_alias: str | None = None) -> float:
     """When one of these tables was last invalidated, in seconds since 1970; 0 if never."""
-    folder = _folder()
-    found = 0.0
-    for table in {*tables, EVERYTHING}:
-        for alias in {None, cache_alias}:
-            key = _key(database, table, alias)
-            if folder is None:
-                found = max(found, _in_memory.get(key, 0.0))
-            else:
-                with contextlib.suppress(OSError):
-                    found = max(found, (folder / key).stat().st_mtime)
-    return found
+    return max(
+        notes.last(_name(database, table, alias))
+        for table in {*tables, EVERYTHING}
+        for alias in {None, cache_alias}
+    )
 
 
-def tell(wrapper: BaseDatabaseWrapper, tables: Iterable[str]) -> None:
+def why(database: str, table: str) -> tuple[float, str, str] | None:
+    """When a table was last invalidated, by whom, and by which statement, as far as noted."""
+    found = [notes.read(_name(database, name, None)) for name in (table, EVERYTHING)]
+    latest = max((note for note in found if note is not None), default=None)
+    if latest is None:
+        return None
+    origin, _, cause = latest.text.partition("\n")
+    return latest.at, origin, cause
+
+
+def tell(wrapper: BaseDatabaseWrapper, changed: Mapping[str, str]) -> None:
     """Sends the signal for tables by their canonical names."""
     if observe.current.get() is None and not signals.post_invalidation.receivers:
         return
     names = _names()
-    for table in sorted(tables):
+    for table, cause in sorted(changed.items()):
         if table == EVERYTHING:
             continue
         name = names.get(table, table)
-        observe.invalidated(wrapper.alias, name)
+        observe.invalidated(wrapper.alias, name, cause)
         signals.post_invalidation.send_robust(name, db_alias=wrapper.alias)
 
 
-def forget() -> None:
-    """Forgets what this process knows by itself."""
-    _in_memory.clear()
+def _origin() -> str:
+    """Who is at work: a request, or the program that runs."""
+    recording = observe.current.get()
+    program = pathlib.Path(sys.argv[0] if sys.argv else "").name or "python"
+    name = recording.name if recording is not None and recording.name else program
+    return f"{name}, process {os.getpid()}".replace("\n", " ")
 
 
 def _names() -> dict[str, str]:
@@ -79,23 +77,5 @@ def _names() -> dict[str, str]:
     return {conf.canonical(model._meta.db_table): model._meta.db_table for model in models}
 
 
-def _folder() -> pathlib.Path | None:
-    store = stores.folder(engine.url or stores.choose().url)
-    return None if store is None else store.with_name(store.name + ".times")
-
-
-def _key(database: str, table: str, cache_alias: str | None) -> str:
-    text = f"{database}\0{table}\0{cache_alias or ''}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _touch(path: pathlib.Path, now: float) -> None:
-    times = (now, now)
-    # A folder that cannot be written costs the times, not the write.
-    with contextlib.suppress(OSError):
-        try:
-            os.utime(path, times)
-        except FileNotFoundError:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            os.utime(path, times)
+def _name(database: str, table: str, cache_alias: str | None) -> str:
+    return notes.name(database, table, cache_alias or "")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError
+from django.utils.connection import ConnectionProxy
 
 from . import _kogia, conf, engine, faults, introspection, invalidations, observe
 
@@ -64,12 +65,13 @@ class Link:
         self.orm = 0
         # The code of the last error of MySQL.
         self.failure: int | None = None
-        # Tables that the open transaction has changed, and those of which nobody was told yet.
-        self.changed: set[str] = set()
-        self.untold: set[str] = set()
+        # Tables that the open transaction has changed, and those of which nobody was told yet,
+        # each with the last statement that changed it.
+        self.changed: dict[str, str] = {}
+        self.untold: dict[str, str] = {}
         # Cursors whose statement is not over, because its rows were not fetched to the end: on
         # SQLite they hold an old snapshot, and a write among them has not been committed.
-        self.unfinished: weakref.WeakKeyDictionary[Any, tuple[Session, Running] | None] = (
+        self.unfinished: weakref.WeakKeyDictionary[Any, tuple[Session, Running, str] | None] = (
             weakref.WeakKeyDictionary()
         )
 
@@ -95,7 +97,7 @@ class Link:
         """The connection is gone, and whatever was open in it."""
         unfinished = [found for found in self.unfinished.values() if found is not None]
         self.unfinished.clear()
-        for session, running in unfinished:
+        for session, running, _ in unfinished:
             session.after(running, True if self.vendor == "sqlite" else None)
         if self.session is not None and self.raw is not None and self.vendor == "sqlite":
             self.session.closed()
@@ -201,7 +203,7 @@ class Link:
         if outcome and cursor is not None and self._is_unfinished(running, sql, cursor):
             if running.marks():
                 # Its commit is yet to come.
-                self.unfinished[cursor] = (session, running)
+                self.unfinished[cursor] = (session, running, sql)
                 return
             self.unfinished[cursor] = None
         session.after(running, outcome)
@@ -215,36 +217,34 @@ class Link:
         """A cursor's statement is over."""
         found = self.unfinished.pop(cursor, None)
         if found is not None:
-            session, running = found
+            session, running, sql = found
             session.after(running, True)
-            self._note(session, running, True)
+            self._note(session, running, True, sql)
 
-    def _note(
-        self, session: Session, running: Running, outcome: bool | None, sql: str = ""
-    ) -> None:
+    def _note(self, session: Session, running: Running, outcome: bool | None, sql: str) -> None:
         """Notes what a statement has changed, and tells of it when that is committed."""
         written = running.written
         if written is not None and outcome is not False:
             tables, is_wide = written
-            self.changed.update(tables)
+            self.changed.update(dict.fromkeys(tables, sql))
             if is_wide and not tables:
-                self.changed.add(invalidations.EVERYTHING)
+                self.changed[invalidations.EVERYTHING] = sql
         if self.changed and not session.in_transaction():
-            changed, self.changed = self.changed, set()
+            changed, self.changed = self.changed, {}
             if outcome is not False and sql != "ROLLBACK":
                 self.invalidated(changed)
 
-    def invalidated(self, tables: set[str]) -> None:
+    def invalidated(self, changed: dict[str, str]) -> None:
         """Tables were invalidated: notes when, and sends the signal as soon as that may be."""
         if self.database is not None:
-            invalidations.note(self.database.name, tables)
-        self.untold |= tables
+            invalidations.note(self.database.name, changed)
+        self.untold |= changed
         if self.wrapper.autocommit:
             self.tell()
 
     def tell(self) -> None:
         """Sends the signal for what was committed; Django runs `on_commit` functions then, too."""
-        untold, self.untold = self.untold, set()
+        untold, self.untold = self.untold, {}
         if untold:
             invalidations.tell(self.wrapper, untold)
 
@@ -477,6 +477,9 @@ def of(wrapper: BaseDatabaseWrapper) -> Link | None:
         link: Link | None = wrapper.__dict__["_kogia_link"]
         return link
     except KeyError:
+        if isinstance(wrapper, ConnectionProxy):
+            # `django.db.connection` stands for the connection of whichever thread asks.
+            return of(wrapper._connections[wrapper._alias])
         link = Link(wrapper) if _is_supported(wrapper) else None
         wrapper.__dict__["_kogia_link"] = link
         return link
@@ -484,7 +487,7 @@ def of(wrapper: BaseDatabaseWrapper) -> Link | None:
 
 def _is_supported(wrapper: BaseDatabaseWrapper) -> bool:
     # Writes invalidate whatever `DATABASES` says: it may say something else tomorrow.
-    return wrapper.vendor in introspection.DIALECTS
+    return conf.inherits(type(wrapper), str(wrapper.settings_dict.get("ENGINE")))
 
 
 def _first_word(sql: str) -> str:

@@ -34,6 +34,15 @@ _RANGES = {
     for name in names
 }
 _MULTIRANGE = "psycopg.types.multirange.Multirange"
+# What GeoDjango makes of a geometry for the driver, and all that such an object says.
+_GEOMETRIES = {
+    f"django.contrib.gis.db.backends.{name}": attributes
+    for name, attributes in {
+        "base.adapter.WKTAdapter": ("wkt", "srid"),
+        "spatialite.adapter.SpatiaLiteAdapter": ("wkt", "srid"),
+        "postgis.adapter.PostGISAdapter": ("ewkb", "srid", "geography", "is_geometry"),
+    }.items()
+}
 
 
 def encode(value: Any) -> tuple[str, bytes] | None:
@@ -82,6 +91,9 @@ def describe(value: Any) -> bytes | None:
     if name == _MULTIRANGE and _class(name) is cls:
         ranges = _kogia.describe(list(value))
         return None if ranges is None else name.encode() + b":" + ranges
+    if name in _GEOMETRIES and _class(name) is cls:
+        parts = _kogia.describe([getattr(value, attribute) for attribute in _GEOMETRIES[name]])
+        return None if parts is None else name.encode() + b":" + parts
     if name in ("psycopg.types.json.Jsonb", "psycopg.types.json.Json"):
         return _json(name, value.dumps, value.obj)
     if name == "psycopg2.extras.Json" or name == "psycopg2._json.Json":
@@ -102,7 +114,7 @@ def _json(name: str, dumps: Any, value: Any) -> bytes | None:
 def _class(name: str) -> Any:
     """A class of a driver, if the driver is in use."""
     module, _, cls = name.rpartition(".")
-    if name not in _RANGES and name != _MULTIRANGE:
+    if name not in _RANGES and name not in _GEOMETRIES and name != _MULTIRANGE:
         return None
     loaded = sys.modules.get(module)
     return getattr(loaded, cls, None)

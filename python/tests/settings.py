@@ -1,7 +1,8 @@
 """Settings of the tests.
 
 The database is chosen by KOGIA_TEST_DATABASE: `sqlite`, `postgres`, `psycopg2` (PostgreSQL by its
-older driver) or `mysql`.
+older driver) or `mysql`. KOGIA_TEST_ENGINE chooses an engine that wraps Django's: `prometheus` or
+`gis`.
 """
 
 import os
@@ -17,16 +18,36 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEMPLATES = [
     {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True},
 ]
+STATIC_URL = "/static/"
+ROOT_URLCONF = "tests.urls"
+DEBUG_TOOLBAR_PANELS = ["kogia.panels.KogiaPanel"]
+DEBUG_TOOLBAR_CONFIG = {
+    "IS_RUNNING_TESTS": False,
+    "RENDER_PANELS": True,
+    "SHOW_TOOLBAR_CALLBACK": "tests.urls.show_toolbar",
+}
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "debug_toolbar",
     "kogia",
     "tests.shop",
 ]
 
 
 KIND = os.environ.get("KOGIA_TEST_DATABASE", "sqlite")
+ENGINE = os.environ.get("KOGIA_TEST_ENGINE", "django")
+BACKENDS = {
+    "django": "django.db.backends",
+    "prometheus": "django_prometheus.db.backends",
+    "gis": "django.contrib.gis.db.backends",
+}[ENGINE]
+if ENGINE == "gis":
+    INSTALLED_APPS.append("tests.places")
+    # Extensions are loaded by their file, not by the name of the package.
+    SPATIALITE_LIBRARY_PATH = "mod_spatialite"
 
 
 def database(kind: str) -> dict[str, object]:
@@ -35,7 +56,7 @@ def database(kind: str) -> dict[str, object]:
         folder = pathlib.Path(tempfile.mkdtemp(prefix="kogia-django-"))
         name = str(folder / "shop.sqlite3")
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": f"{BACKENDS}.{'spatialite' if ENGINE == 'gis' else 'sqlite3'}",
             "NAME": name,
             "TEST": {"NAME": str(folder / "test.sqlite3")},
         }
@@ -44,8 +65,9 @@ def database(kind: str) -> dict[str, object]:
         sys.modules["psycopg"] = None
         kind = "postgres"
     url = urlsplit(os.environ[f"KOGIA_TEST_{kind.upper()}_URL"])
+    postgres = "postgis" if ENGINE == "gis" else "postgresql"
     return {
-        "ENGINE": f"django.db.backends.{'postgresql' if kind == 'postgres' else 'mysql'}",
+        "ENGINE": f"{BACKENDS}.{postgres if kind == 'postgres' else 'mysql'}",
         "NAME": url.path.lstrip("/"),
         "USER": url.username,
         "PASSWORD": url.password or "",

@@ -5,10 +5,12 @@ import decimal
 import uuid
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
+from django.db.models import Count
+from django.db.models.sql.constants import MULTI
 from django.test.utils import CaptureQueriesContext
 
-from kogia import engine
+from kogia import engine, link
 
 from .shop.models import Author, Book, Tag
 
@@ -149,3 +151,28 @@ def test_a_hit_needs_no_connection():
     assert Author.objects.count() == 1
     assert connection.connection is None
     assert engine.cache().stats()["hits"] > 0
+
+
+def test_an_aggregate_over_a_subquery():
+    author = Author.objects.create(name="Melville")
+    Book.objects.create(title="Moby Dick", author=author)
+    needed = lambda: queries(Author.objects.annotate(written=Count("books")).distinct().count)
+    assert [needed(), needed()] == [(1, 1), (1, 0)]
+    Author.objects.create(name="Poe")
+    assert needed() == (2, 1)
+
+
+def test_a_compiler_that_was_given_the_proxy_of_the_connection():
+    names = Author.objects.order_by("name").values_list("name", flat=True)
+
+    def read():
+        compiler = names.all().query.get_compiler(connection=connection)
+        return [row[0] for rows in compiler.execute_sql(MULTI) for row in rows]
+
+    Author.objects.create(name="Melville")
+    assert link.of(connection) is link.of(connections["default"])
+    read()
+    assert queries(read) == (["Melville"], 0)
+    with transaction.atomic():
+        Author.objects.create(name="Poe")
+        assert read() == ["Melville", "Poe"]

@@ -168,7 +168,10 @@ impl Body<'_, '_, '_> {
             "SELECT", "WITH", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE", "MERGE",
         ];
         if scanner.at_any(&select) {
-            let statement = self.without_into(tokens)?;
+            let statement = match aligned_index(tokens) {
+                Some(write) if self.collector.dialect == Dialect::Sqlite => write,
+                _ => self.without_into(tokens)?,
+            };
             self.collector.one(&statement);
             return Some(());
         }
@@ -290,6 +293,32 @@ impl Collector<'_> {
         self.expression(&expression);
         Some(())
     }
+}
+
+/// What `SELECT RTreeAlign('index', …)` comes to, by which SpatiaLite's triggers keep the index of a
+/// column of geometries: a write to that index, and to nothing else.
+fn aligned_index(tokens: &[Token]) -> Option<Vec<Token>> {
+    let [
+        select,
+        function,
+        Token::LParen,
+        Token::SingleQuotedString(index),
+        arguments @ ..,
+        Token::RParen,
+    ] = tokens
+    else {
+        return None;
+    };
+    let is_plain = is_word(select, "SELECT")
+        && is_word(function, "RTreeAlign")
+        && !arguments.contains(&Token::LParen);
+    is_plain.then(|| {
+        vec![
+            Token::make_keyword("DELETE"),
+            Token::make_keyword("FROM"),
+            Token::make_word(index, Some('"')),
+        ]
+    })
 }
 
 fn is_word(token: &Token, word: &str) -> bool {

@@ -1,5 +1,5 @@
-//! SQLite: functions of the library, of its extensions and of Django, pragmas, system relations,
-//! keys.
+//! SQLite: functions of the library, of its extensions, of SpatiaLite and of Django, pragmas, system
+//! relations, keys.
 
 use super::{FunctionKind, Setting};
 use crate::schema::KeyKind;
@@ -66,33 +66,50 @@ pub(super) static FUNCTIONS: &[(FunctionKind, &[&str])] = &[
 /// Answers that depend on arguments, tables and settings of the key alone.
 #[rustfmt::skip]
 static PURE: &[&str] = &[
-    "->", "->>", "abs", "acos", "acosh", "any_value", "asin", "asinh", "atan", "atan2", "atanh",
-    "avg", "base64", "base85", "bitxor", "bm25", "cast", "ceil", "ceiling", "char", "coalesce",
-    "concat", "concat_ws", "cos", "cosh", "cot", "count", "cume_dist", "decimal", "decimal_add",
-    "decimal_cmp", "decimal_exp", "decimal_mul", "decimal_pow2", "decimal_sub", "decimal_sum",
-    "degrees", "dense_rank", "django_date_extract", "django_date_trunc",
+    "->", "->>", "abs", "acos", "acosh", "any_value", "asbinary", "asewkb", "asewkt", "asin",
+    "asinh", "assvg", "astext", "atan", "atan2", "atanh", "avg", "azimuth", "base64", "base85",
+    "bitxor", "bm25", "buffer", "cast", "ceil", "ceiling", "centroid", "char", "closestpoint",
+    "coalesce", "collect", "concat", "concat_ws", "contains", "convexhull", "cos", "cosh", "cot",
+    "count", "coveredby", "covers", "crosses", "cume_dist", "decimal", "decimal_add", "decimal_cmp",
+    "decimal_exp", "decimal_mul", "decimal_pow2", "decimal_sub", "decimal_sum", "degrees",
+    "dense_rank", "difference", "disjoint", "django_date_extract", "django_date_trunc",
     "django_datetime_cast_date", "django_datetime_cast_time", "django_datetime_extract",
     "django_datetime_trunc", "django_format_dtdelta", "django_power", "django_time_diff",
-    "django_time_extract", "django_time_trunc", "django_timestamp_diff", "exists", "exp",
-    "first_value", "floor", "format", "fts5_get_locale", "fts5_insttoken", "fts5_locale",
-    "generate_series", "glob", "group_concat", "hex", "highlight", "ieee754", "ieee754_exponent",
-    "ieee754_from_blob", "ieee754_inc", "ieee754_mantissa", "ieee754_to_blob", "if", "ifnull",
-    "iif", "in", "instr", "json", "json_array", "json_array_insert", "json_array_length",
-    "json_each", "json_error_position", "json_extract", "json_group_array", "json_group_object",
-    "json_insert", "json_object", "json_patch", "json_pretty", "json_quote", "json_remove",
-    "json_replace", "json_set", "json_tree", "json_type", "json_valid", "jsonb", "jsonb_array",
-    "jsonb_array_insert", "jsonb_each", "jsonb_extract", "jsonb_group_array", "jsonb_group_object",
-    "jsonb_insert", "jsonb_object", "jsonb_patch", "jsonb_remove", "jsonb_replace", "jsonb_set",
-    "jsonb_tree", "lag", "last_value", "lead", "length", "like", "likelihood", "likely", "ln",
-    "log", "log10", "log2", "lower", "lpad", "ltrim", "match", "matchinfo", "max", "md5", "median",
-    "min", "mod", "not", "nth_value", "ntile", "nullif", "octet_length", "offsets", "percent_rank",
-    "percentile", "percentile_cont", "percentile_disc", "pi", "pow", "power", "printf", "quote",
-    "radians", "rank", "regexp", "regexpi", "repeat", "replace", "reverse", "round", "row_number",
-    "rpad", "rtrim", "sha1", "sha224", "sha256", "sha3", "sha384", "sha3_agg", "sha512", "sign",
-    "sin", "sinh", "snippet", "soundex", "sqrt", "stddev_pop", "stddev_samp", "string_agg",
-    "substr", "substring", "subtype", "sum", "tan", "tanh", "total", "trim", "trunc", "typeof",
-    "unhex", "unicode", "unistr", "unistr_quote", "unlikely", "upper", "values", "var_pop",
-    "var_samp", "zeroblob",
+    "django_time_extract", "django_time_trunc", "django_timestamp_diff", "envelope", "equals",
+    "exists", "exp", "extent", "first_value", "floor", "format", "fts5_get_locale",
+    "fts5_insttoken", "fts5_locale", "generate_series", "geohash", "geomcollfromtext",
+    "geometryconstraints", "geometryfromtext", "geomfromewkb", "geomfromewkt", "geomfromtext",
+    "geomfromwkb", "geosminimumboundingcircle", "glob", "group_concat", "gunion", "hex",
+    "highlight", "ieee754", "ieee754_exponent", "ieee754_from_blob", "ieee754_inc",
+    "ieee754_mantissa", "ieee754_to_blob", "if", "ifnull", "iif", "in", "instr", "intersection",
+    "intersects", "isempty", "issimple", "isvalid", "json", "json_array", "json_array_insert",
+    "json_array_length", "json_each", "json_error_position", "json_extract", "json_group_array",
+    "json_group_object", "json_insert", "json_object", "json_patch", "json_pretty", "json_quote",
+    "json_remove", "json_replace", "json_set", "json_tree", "json_type", "json_valid", "jsonb",
+    "jsonb_array", "jsonb_array_insert", "jsonb_each", "jsonb_extract", "jsonb_group_array",
+    "jsonb_group_object", "jsonb_insert", "jsonb_object", "jsonb_patch", "jsonb_remove",
+    "jsonb_replace", "jsonb_set", "jsonb_tree", "lag", "last_value", "lead", "length", "like",
+    "likelihood", "likely", "ln", "log", "log10", "log2", "lower", "lpad", "ltrim", "makeline",
+    "makepoint", "makepolygon", "makevalid", "match", "matchinfo", "max", "mbrcontains",
+    "mbrdisjoint", "mbrequal", "mbrintersects", "mbroverlaps", "mbrtouches", "mbrwithin", "md5",
+    "median", "min", "mod", "not", "nth_value", "ntile", "nullif", "numpoints", "octet_length",
+    "offsets", "overlaps", "percent_rank", "percentile", "percentile_cont", "percentile_disc", "pi",
+    "pointonsurface", "pow", "power", "printf", "quote", "radians", "rank", "regexp", "regexpi",
+    "relate", "repeat", "replace", "reverse", "round", "row_number", "rpad", "rtrim", "scalecoords",
+    "sha1", "sha224", "sha256", "sha3", "sha384", "sha3_agg", "sha512", "shiftcoords", "sign",
+    "sin", "sinh", "snaptogrid", "snippet", "soundex", "sqrt", "srid", "st_asbinary", "st_astext",
+    "st_aswkb", "st_azimuth", "st_buffer", "st_centroid", "st_closestpoint", "st_collect",
+    "st_contains", "st_convexhull", "st_coveredby", "st_covers", "st_crosses", "st_difference",
+    "st_disjoint", "st_endpoint", "st_envelope", "st_equals", "st_exteriorring", "st_forcelhr",
+    "st_forcepolygoncw", "st_geometryn", "st_geometrytype", "st_geomfromtext", "st_geomfromwkb",
+    "st_intersection", "st_intersects", "st_isclosed", "st_isempty", "st_isring", "st_issimple",
+    "st_isvalid", "st_line_interpolate_point", "st_line_locate_point", "st_makevalid", "st_npoints",
+    "st_numgeometries", "st_numpoints", "st_overlaps", "st_point", "st_pointn", "st_pointonsurface",
+    "st_relate", "st_reverse", "st_snaptogrid", "st_srid", "st_startpoint", "st_symdifference",
+    "st_touches", "st_translate", "st_union", "st_within", "st_x", "st_y", "st_z", "stddev_pop",
+    "stddev_samp", "string_agg", "substr", "substring", "subtype", "sum", "symdifference", "tan",
+    "tanh", "total", "touches", "trim", "trunc", "typeof", "unhex", "unicode", "unistr",
+    "unistr_quote", "unlikely", "upper", "values", "var_pop", "var_samp", "within", "zeroblob",
 ];
 
 /// Date functions, which depend on the clock if an argument says so.
@@ -122,17 +139,23 @@ static WRITES: &[&str] = &[
     "writefile", "zipfile",
 ];
 
-/// Functions that read outside the tables: files, other servers, statistics.
+/// Functions that read outside the tables: files, other servers, statistics; of SpatiaLite, those
+/// that may look a reference system up in a table that the text does not show.
 #[rustfmt::skip]
 static EXTERNAL: &[&str] = &[
-    "fsdir", "lsmode", "readfile", "sqlar_compress", "sqlar_uncompress", "zipfile_cds",
+    "area", "asgeojson", "asgml", "askml", "distance", "fsdir", "geodesiclength",
+    "greatcirclelength", "lsmode", "perimeter", "ptdistwithin", "readfile", "sqlar_compress",
+    "sqlar_uncompress", "st_area", "st_distance", "st_length", "st_perimeter", "st_transform",
+    "transform", "zipfile_cds",
 ];
 
 /// Facts about the server, the catalog and the storage.
 #[rustfmt::skip]
 static SYSTEM: &[&str] = &[
-    "fts5_source_id", "rtreecheck", "rtreedepth", "rtreenode", "shell_module_schema",
-    "sqlite_compileoption_get", "sqlite_compileoption_used", "sqlite_source_id", "sqlite_version",
+    "fts5_source_id", "geos_version", "proj4_version", "proj_version", "rtreecheck", "rtreedepth",
+    "rtreenode", "rttopo_version", "shell_module_schema", "spatialite_target_cpu",
+    "spatialite_version", "sqlite_compileoption_get", "sqlite_compileoption_used",
+    "sqlite_source_id", "sqlite_version",
 ];
 
 /// Settings that cannot change what a query returns.

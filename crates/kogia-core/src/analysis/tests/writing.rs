@@ -541,6 +541,42 @@ fn a_trigger_may_mean_a_variable_by_the_name_of_the_key() {
 }
 
 #[test]
+fn triggers_of_spatialite_write_to_the_index_that_they_name() {
+    let cases = [
+        (
+            "SELECT RTreeAlign('plain', NEW.ROWID, NEW.\"g\")",
+            "book:id=1 plain:broad",
+        ),
+        (
+            "SELECT RTreeAlign('plain', f(NEW.ROWID), 1)",
+            "book:id=1 database",
+        ),
+        (
+            "SELECT RTreeAlign(NEW.v, NEW.ROWID, 1)",
+            "book:id=1 database",
+        ),
+        (
+            "SELECT RTreeAlign('plain', 1, 1) FROM plain",
+            "book:id=1 database",
+        ),
+    ];
+    for (body, expected) in cases {
+        let mut relations = catalog(Sqlite);
+        relations[0].triggers = vec![Trigger {
+            on_insert: true,
+            on_update: false,
+            on_delete: false,
+            body: TriggerBody::Statements(format!("BEGIN {body}; END").into()),
+        }];
+        let renewed = renews(Sqlite, relations, "INSERT INTO book (id) VALUES (1)", &[]);
+        assert_eq!(renewed, expected, "{body}");
+    }
+    // By hand it is a function that nobody knows.
+    let statement = analyze(Sqlite, "SELECT RTreeAlign('plain', 1, 1)");
+    assert!(!statement.is_cacheable() && statement.wide.database());
+}
+
+#[test]
 fn sequences_are_tables_to_whoever_knows_no_catalog() {
     for sql in ["SELECT nextval('s')", "SELECT setval('s', 7)"] {
         let statement = bare(Postgres).analyze(sql);

@@ -1,0 +1,9 @@
+"""The app."""
+
+from django.apps import AppConfig
+
+
+class ShopConfig(AppConfig):
+    """The bookshop."""
+
+    name = "shop"

@@ -1,0 +1,98 @@
+"""Notes that the processes of a machine leave for one another, for people to read.
+
+They stand beside a file store, one small file for each; with a store in memory each process has
+its own. A note is a moment and, where it costs nothing that anybody would mind, a text. No
+decision about freshness asks for them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import time
+from typing import NamedTuple
+
+from . import engine, stores
+
+# No text is longer.
+_LONGEST = 4_000
+
+
+class Note(NamedTuple):
+    """A note: its moment in seconds since 1970, and its text, which may be empty."""
+
+    at: float
+    text: str
+
+
+_in_memory: dict[str, Note] = {}
+
+
+def name(*parts: str) -> str:
+    """The name of a note about something."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def write(name: str, text: str = "") -> None:
+    """Notes that something happened now. Without a text this is one call of the system."""
+    folder = _folder()
+    if folder is None:
+        _in_memory[name] = Note(time.time(), text)
+        return
+    # A folder that cannot be written costs the note, not what it is about.
+    with contextlib.suppress(OSError):
+        try:
+            _write(folder / name, text)
+        except FileNotFoundError:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (folder / name).touch(mode=0o600)
+            _write(folder / name, text)
+
+
+def read(name: str) -> Note | None:
+    """The last note of a name."""
+    folder = _folder()
+    if folder is None:
+        return _in_memory.get(name)
+    try:
+        at = (folder / name).stat().st_mtime_ns
+        moment, _, text = (folder / name).read_text(errors="replace").partition("\n")
+    except OSError:
+        return None
+    # A note without a text may stand over an older one that had a text.
+    return Note(at / 1e9, text if moment == str(at) else "")
+
+
+def last(name: str) -> float:
+    """The moment of the last note of a name, or 0."""
+    folder = _folder()
+    if folder is None:
+        note = _in_memory.get(name)
+        return 0.0 if note is None else note.at
+    try:
+        return (folder / name).stat().st_mtime_ns / 1e9
+    except OSError:
+        return 0.0
+
+
+def forget() -> None:
+    """Forgets what this process knows by itself."""
+    _in_memory.clear()
+
+
+def _folder() -> pathlib.Path | None:
+    store = stores.folder(engine.url or stores.choose().url)
+    return None if store is None else store.with_name(store.name + ".times")
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+    now = time.time_ns()
+    if text:
+        file = os.open(path, os.O_WRONLY | os.O_TRUNC)
+        try:
+            os.write(file, f"{now}\n{text[:_LONGEST]}".encode(errors="replace"))
+        finally:
+            os.close(file)
+    os.utime(path, ns=(now, now))
