@@ -167,7 +167,8 @@ def _execute_sql(
     if not sql:
         return run()
     # Columns that only the order needs are cut off, and of a single row only the first is read.
-    width = compiler.col_count if compiler.has_extra_select else ""
+    # The compiler of an aggregate over a subquery never says whether there are any.
+    width = compiler.col_count if getattr(compiler, "has_extra_select", False) else ""
     answer = found.look_up(sql, params, f"{result_type}{width}".encode(), policy)
     if isinstance(answer, list):
         if result_type == SINGLE:

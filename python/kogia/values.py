@@ -103,7 +103,11 @@ def describe(value: Any) -> bytes | None:
         return _parts(name, [_NUMBERS[name](value)])
     if name in ("psycopg.types.json.Jsonb", "psycopg.types.json.Json"):
         return _json(name, value.dumps, value.obj)
-    if name == "psycopg2.extras.Json" or name == "psycopg2._json.Json":
+    if name in (
+        "psycopg2.extras.Json",
+        "psycopg2._json.Json",
+        "django.db.backends.postgresql.psycopg_any.Jsonb",
+    ):
         return _json(name, value.dumps, value.adapted)
     return None
 
