@@ -464,7 +464,8 @@ class Link:
         if self.vendor == "postgresql":
             # Over as soon as the connection waits for another one.
             return None if introspection.is_open("postgresql", raw) is None else False
-        if not isinstance(error, (DatabaseError, InterfaceError)):
+        # What drivers add to Django's cursors raises the driver's own errors.
+        if not isinstance(error, (DatabaseError, InterfaceError, self._errors[0])):
             return None
         if self.vendor == "sqlite":
             return False
