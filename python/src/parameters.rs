@@ -6,7 +6,7 @@
 use kogia::core::{Parameter, Value};
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyFloat, PyInt, PyList, PyNone, PyString, PyTuple,
+    PyBool, PyByteArray, PyBytes, PyFloat, PyInt, PyList, PyNone, PyString, PyTuple, PyType,
 };
 use smallvec::SmallVec;
 
@@ -48,6 +48,10 @@ enum Kind {
     List,
     Tuple,
     Other,
+    Int2,
+    Int4,
+    Int8,
+    IntNumeric,
 }
 
 impl Bound {
@@ -155,6 +159,8 @@ fn convert(types: &Types, value: &pyo3::Bound<'_, PyAny>) -> PyResult<Option<(u3
             Kind::Timedelta,
             Held::Other(text(value.repr()?.into_any())?),
         )
+    } else if let (Ok(number), Some(kind)) = (value.cast::<PyInt>(), driver_integer(&class)?) {
+        (kind, integer(number)?)
     } else if value.is_exact_instance_of::<PyList>() {
         return sequence(types, value, Kind::List);
     } else if value.is_exact_instance_of::<PyTuple>() {
@@ -167,6 +173,20 @@ fn convert(types: &Types, value: &pyo3::Bound<'_, PyAny>) -> PyResult<Option<(u3
         (Kind::Other, Held::Other(bytes))
     };
     Ok(Some((kind as u32, held)))
+}
+
+/// Which of psycopg's integers a class is: Django gives it the size of the field.
+fn driver_integer(class: &pyo3::Bound<'_, PyType>) -> PyResult<Option<Kind>> {
+    if class.module()? != "psycopg.types.numeric" {
+        return Ok(None);
+    }
+    Ok(match class.name()?.to_str()? {
+        "Int2" => Some(Kind::Int2),
+        "Int4" => Some(Kind::Int4),
+        "Int8" => Some(Kind::Int8),
+        "IntNumeric" => Some(Kind::IntNumeric),
+        _ => None,
+    })
 }
 
 /// An integer of any size.
