@@ -15,6 +15,8 @@ use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use kogia::core::{Analyzer, DatabaseId, Dialect, Outcome, Parameter, Relation, Schema, Value};
 use kogia::{Answer, Backend, Cache, Database, DatabaseConfig, Encoded, Query, QueryOptions};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
 
 /// A query of two tables, so that an entry has two tags besides the epochs.
 const QUERY: &str = "SELECT b.id, b.title, b.price, a.name FROM book b JOIN author a ON a.id = \
@@ -250,6 +252,9 @@ fn analysis(c: &mut Criterion) {
             |unknown| black_box(known.analyze(unknown)),
             BatchSize::SmallInput,
         );
+    });
+    group.bench_function("sqlparser alone", |b| {
+        b.iter(|| black_box(Parser::parse_sql(&PostgreSqlDialect {}, &sql)));
     });
     group.bench_function("again", |b| b.iter(|| black_box(known.analyze(&sql))));
     group.finish();

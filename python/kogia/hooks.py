@@ -154,18 +154,17 @@ def _execute_sql(
     chunked_fetch: bool = False,
     chunk_size: int = GET_ITERATOR_CHUNK_SIZE,
 ) -> Any:
-    run = functools.partial(original, compiler, result_type, chunked_fetch, chunk_size)
     found = link.of(compiler.connection)
     policy = _policy(compiler, result_type, chunked_fetch) if found is not None else None
     if found is None or policy is None:
         with link.orm(found):
-            return run()
+            return original(compiler, result_type, chunked_fetch, chunk_size)
     try:
         sql, params = compiler.as_sql()
     except EmptyResultSet:
-        return run()
+        sql, params = "", ()
     if not sql:
-        return run()
+        return original(compiler, result_type, chunked_fetch, chunk_size)
     # Columns that only the order needs are cut off, and of a single row only the first is read.
     width = compiler.col_count if compiler.has_extra_select else ""
     answer = found.look_up(sql, params, f"{result_type}{width}".encode(), policy)
@@ -178,7 +177,7 @@ def _execute_sql(
     began = time.perf_counter()
     try:
         with link.orm(found):
-            result = run()
+            result = original(compiler, result_type, chunked_fetch, chunk_size)
     finally:
         del compiler.as_sql
     observe.ran(found.wrapper.alias, sql, time.perf_counter() - began)

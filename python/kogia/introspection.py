@@ -150,8 +150,12 @@ def is_open(vendor: str, raw: Any) -> bool | None:
         status = raw.pgconn.transaction_status
     except AttributeError:
         status = raw.get_transaction_status()
-    # Idle; in a transaction; in one that has failed. Otherwise busy or lost.
-    return {0: False, 2: True, 3: True}.get(int(status))
+    return _IS_OPEN.get(status)
+
+
+# What libpq says of a connection: idle, in a transaction, in one that has failed. Otherwise it is busy
+# or lost.
+_IS_OPEN = {0: False, 2: True, 3: True}
 
 
 def commits_alone(vendor: str, raw: Any) -> bool:

@@ -315,12 +315,11 @@ class Link:
             session = self.session
             if session is None:
                 return None
-        is_open = introspection.is_open(self.vendor, raw)
-        if is_open is not None:
-            session.observe_transaction(is_open)
-        if not session.in_transaction():
-            self._load_catalog()
-            self._ask_about_writers()
+        waiting = session.observe(introspection.is_open(self.vendor, raw))
+        if waiting is not None:
+            if waiting:
+                self._load_catalog()
+                self._ask_about_writers()
             if not introspection.commits_alone(self.vendor, raw):
                 # The driver begins a transaction by itself.
                 session.after(session.before(introspection.begin(raw), None), True)
@@ -360,7 +359,7 @@ class Link:
             self._load_catalog()
         else:
             # A transaction may be open, and may have written anything.
-            self.session.observe_transaction(True)
+            self.session.observe(True)
             self.session.after(self.session.before(ANYTHING, None), True)
 
     def _follow(self) -> None:
@@ -453,7 +452,7 @@ class Link:
         if self.failure in _STATEMENT_ERRORS and _first_word(sql) in (
             ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "SAVEPOINT")
         ):
-            session.observe_transaction(True)
+            session.observe(True)
 
     def outcome(self, error: BaseException) -> bool | None:
         """What an error says about the statement: that it is over, or nothing."""

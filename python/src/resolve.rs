@@ -14,9 +14,14 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    /// Whether there is one.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::Relaxed)
+    }
+
     /// Takes all of them. One that is not settled then comes again.
     pub(crate) fn take(&self) -> Vec<kogia::Abandoned> {
-        if !self.is_waiting.load(Ordering::Relaxed) {
+        if !self.is_waiting() {
             return Vec::new();
         }
         let mut writers = self.lock();

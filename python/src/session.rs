@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::faults::Faults;
+use crate::resolve::Waiting;
 use crate::{cache, parameters, rows};
 
 pyo3::create_exception!(
@@ -27,6 +28,7 @@ pub struct Session {
     /// Statements whose objects Python threw away without saying how they ended, as it does when
     /// a signal's exception comes up between two lines.
     dropped: Dropped,
+    waiting: Arc<Waiting>,
     faults: Arc<Faults>,
 }
 
@@ -50,19 +52,28 @@ impl Inner {
         }
     }
 
+    /// A transaction ended, and nobody saw how.
+    fn end_unseen(&mut self) {
+        // Refused by the policy for failures: then the engine keeps on trying.
+        if let Ok(running) = self.session.before("COMMIT", &[]) {
+            self.after(running, Outcome::Done);
+        }
+    }
+
     fn resolve(&mut self) {
         self.unresolved.drain(..).for_each(Marks::clear);
     }
 }
 
 impl Session {
-    pub(crate) fn new(session: kogia::Session, faults: Arc<Faults>) -> Self {
+    pub(crate) fn new(session: kogia::Session, waiting: Arc<Waiting>, faults: Arc<Faults>) -> Self {
         Session {
             inner: Mutex::new(Inner {
                 session,
                 unresolved: Vec::new(),
             }),
             dropped: Dropped::default(),
+            waiting,
             faults,
         }
     }
@@ -198,21 +209,25 @@ impl Session {
         }
     }
 
-    /// What the driver itself knows about the connection's transaction. One that ended unseen may
-    /// have been committed, so what it wrote is invalidated now.
-    fn observe_transaction(&self, py: Python<'_>, open: bool) {
-        let observe = || {
-            let mut inner = self.lock();
+    /// Says what the driver itself knows about the connection's transaction: that one is open, that
+    /// none is, or nothing. One that ended unseen may have been committed, so what it wrote is
+    /// invalidated now.
+    ///
+    /// Answers `None` if a transaction is open; otherwise whether there is a catalog to load or a
+    /// writer to ask about. Every hit asks, so it keeps Python's lock as long as nothing is to be done.
+    fn observe(&self, py: Python<'_>, open: Option<bool>) -> Option<bool> {
+        let mut inner = self.lock();
+        if let Some(open) = open {
             if !open && inner.session.in_transaction() {
-                // Refused by the policy for failures: then the engine keeps on trying.
-                if let Ok(running) = inner.session.before("COMMIT", &[]) {
-                    inner.after(running, Outcome::Done);
-                }
+                drop(inner);
+                py.detach(|| self.lock().end_unseen());
+                self.faults.report(py);
+                inner = self.lock();
             }
             inner.session.observe_transaction(open);
-        };
-        py.detach(observe);
-        self.faults.report(py);
+        }
+        (!inner.session.in_transaction())
+            .then(|| inner.session.database().is_catalog_outdated() || self.waiting.is_waiting())
     }
 
     /// Whether a transaction is open, or may be.

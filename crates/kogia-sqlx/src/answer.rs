@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryFutureExt, TryStreamExt};
 use kogia::core::Outcome;
 use kogia::{Answer, Encoded, Query, QueryOptions, WriteError};
 use smallvec::SmallVec;
@@ -72,14 +72,12 @@ pub(crate) async fn answer<DB: Driver, F: Send>(
         On::Pool(pool) => {
             let database = pool.current_database().await;
             if !only_reads(&database.analyze(query.sql)) {
-                let mut connection = pool.acquire().await?;
-                deliver(
-                    written(&mut connection, call, asked.rows),
-                    desk,
-                    asked.rows,
-                    &mut Over::Begun,
-                )
-                .await?;
+                let write = async {
+                    let mut connection = pool.acquire().await?;
+                    let steps = written(&mut connection, call, asked.rows);
+                    deliver(steps, desk, asked.rows, &mut Over::Begun).await
+                };
+                Box::pin(write).await?;
                 return Ok(Answer::Fresh(finish.await?));
             }
             let run = || async {
@@ -93,7 +91,7 @@ pub(crate) async fn answer<DB: Driver, F: Send>(
                     true => attended.live.doubt(),
                     false => Some("the connection has another database, or other settings"),
                 };
-                let steps = DB::fetch_many(&mut *attended.live.connection, call);
+                let steps = read(&mut *attended.live.connection, call, asked.rows);
                 let columns = deliver(steps, desk, asked.rows, &mut attended.over).await?;
                 drop(attended);
                 drop(connection);
@@ -115,13 +113,8 @@ pub(crate) async fn answer<DB: Driver, F: Send>(
             }
             let statement = connection.live().await?.session.analyze(query.sql);
             if !only_reads(&statement) {
-                deliver(
-                    written(connection, call, asked.rows),
-                    desk,
-                    asked.rows,
-                    &mut Over::Begun,
-                )
-                .await?;
+                let steps = written(connection, call, asked.rows);
+                deliver(steps, desk, asked.rows, &mut Over::Begun).await?;
                 return Ok(Answer::Fresh(finish.await?));
             }
             let mut attended = Attended::new(connection.live().await?);
@@ -134,7 +127,7 @@ pub(crate) async fn answer<DB: Driver, F: Send>(
             let database = session.database().clone();
             let over = &mut attended.over;
             let run = || async {
-                let steps = DB::fetch_many(&mut **connection, call);
+                let steps = read::<DB>(&mut **connection, call, asked.rows);
                 let columns = deliver(steps, desk, asked.rows, over).await?;
                 let got = finish.await?;
                 Ok::<_, Failure>(Fetched {
@@ -235,6 +228,23 @@ async fn deliver<DB: Driver>(
     }
     desk.close();
     Ok(columns.unwrap_or_default())
+}
+
+/// Runs a query that only reads.
+fn read<DB: Driver>(
+    connection: &mut DB::Connection,
+    call: Call<DB>,
+    wanted: Rows,
+) -> BoxStream<'_, Result<Step<DB>, Error>> {
+    match wanted {
+        Rows::All => DB::fetch_many(connection, call),
+        Rows::First => {
+            let first = DB::fetch_first(connection, call);
+            let row =
+                first.map_ok(|row| futures::stream::iter(row.map(|row| Ok(Either::Right(row)))));
+            row.try_flatten_stream().boxed()
+        }
+    }
 }
 
 /// Runs a statement that writes, or changes the session.

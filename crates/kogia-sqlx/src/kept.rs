@@ -118,13 +118,12 @@ impl<T> Typed<T> {
 
 /// Whether two names differ in case and underscores at most.
 fn is_same(one: &str, other: &str) -> bool {
-    let letters = |name: &str| -> Vec<char> {
+    fn letters(name: &str) -> impl Iterator<Item = char> {
         name.chars()
             .filter(|c| c.is_alphanumeric())
             .flat_map(char::to_lowercase)
-            .collect()
-    };
-    letters(one) == letters(other)
+    }
+    one == other || letters(one).eq(letters(other))
 }
 
 /// The largest value that is kept, in bytes: a larger one would drive thousands of others out.

@@ -198,9 +198,11 @@ impl<DB: Driver> CachedPool<DB> {
         self.look_around();
         let database = self.database();
         if database.is_catalog_outdated() {
-            self.refresh_catalog(&database).await;
+            // In a box, so that the future of a hit stays small.
+            Box::pin(self.refresh_catalog(&database)).await;
+            return self.database();
         }
-        self.database()
+        database
     }
 
     /// Loads an outdated catalog, once however many readers meet it, and only if a connection is

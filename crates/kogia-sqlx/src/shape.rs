@@ -1,7 +1,7 @@
 //! What a typed value looks like, for keys.
 
 use std::any::TypeId;
-use std::hash::{Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 use std::sync::OnceLock;
 
@@ -27,7 +27,7 @@ pub(crate) fn of<T: 'static>(rows: Rows) -> SmallVec<[u8; 128]> {
         Rows::First => b'1',
     });
     shape.extend_from_slice(&program());
-    let mut hasher = Xxh3Default::new();
+    let mut hasher = DefaultHasher::new();
     TypeId::of::<T>().hash(&mut hasher);
     shape.extend_from_slice(&hasher.finish().to_le_bytes());
     shape.extend_from_slice(std::any::type_name::<T>().as_bytes());

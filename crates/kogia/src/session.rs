@@ -340,10 +340,14 @@ where
                     return Ok(Answer::Cached(value));
                 }
             }
+            // In a box: a future is copied when it is moved, and a hit has no use for this part.
             Step::Run(permit) => {
-                let running = source.before(query)?;
-                let result = run().await;
-                return finish(source, permit, running, result, encode);
+                let missed = async {
+                    let running = source.before(query)?;
+                    let result = run().await;
+                    finish(source, permit, running, result, encode)
+                };
+                return Box::pin(missed).await;
             }
         }
     }

@@ -47,6 +47,7 @@ enum Held {
     Null,
     Bool(bool),
     Int(i64),
+    #[cfg(feature = "mysql")]
     UInt(u64),
     Float(f64),
     Uuid([u8; 16]),
@@ -65,6 +66,7 @@ impl Bound {
                 Held::Null => Value::Null,
                 Held::Bool(value) => Value::Bool(*value),
                 Held::Int(value) => Value::Int(*value),
+                #[cfg(feature = "mysql")]
                 Held::UInt(value) => Value::UInt(*value),
                 Held::Float(value) => Value::Float(*value),
                 Held::Uuid(value) => Value::Uuid(*value),

@@ -7,19 +7,21 @@ use serde::de::{
     Visitor,
 };
 
+use smallvec::SmallVec;
+
 use super::{CodecError, DEPTH, tag};
 
 /// Bytes that are being read, and the names that were read already.
 pub(super) struct Input<'de> {
     bytes: &'de [u8],
-    names: Vec<&'de str>,
+    names: SmallVec<[&'de str; 16]>,
 }
 
 impl<'de> Input<'de> {
     pub(super) fn new(bytes: &'de [u8]) -> Self {
         Input {
             bytes,
-            names: Vec::new(),
+            names: SmallVec::new(),
         }
     }
 
@@ -27,10 +29,12 @@ impl<'de> Input<'de> {
         self.bytes.is_empty()
     }
 
+    #[inline]
     pub(super) fn peek(&self) -> Result<u8, CodecError> {
         self.bytes.first().copied().ok_or_else(CodecError::damaged)
     }
 
+    #[inline]
     pub(super) fn take(&mut self, length: usize) -> Result<&'de [u8], CodecError> {
         let (head, rest) = self
             .bytes
@@ -40,12 +44,14 @@ impl<'de> Input<'de> {
         Ok(head)
     }
 
+    #[inline]
     pub(super) fn byte(&mut self) -> Result<u8, CodecError> {
         let (&byte, rest) = self.bytes.split_first().ok_or_else(CodecError::damaged)?;
         self.bytes = rest;
         Ok(byte)
     }
 
+    #[inline]
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
         let (head, rest) = self
             .bytes
@@ -55,8 +61,13 @@ impl<'de> Input<'de> {
         Ok(*head)
     }
 
+    #[inline]
     pub(super) fn length(&mut self) -> Result<usize, CodecError> {
         let mut length = 0_u64;
+        if let &[byte @ 0..0x80, ref rest @ ..] = self.bytes {
+            self.bytes = rest;
+            return Ok(byte.into());
+        }
         for shift in (0..63).step_by(7) {
             let byte = self.byte()?;
             length |= u64::from(byte & 0x7f) << shift;
@@ -67,35 +78,39 @@ impl<'de> Input<'de> {
         Err(CodecError::damaged())
     }
 
+    #[inline]
     pub(super) fn sized(&mut self) -> Result<&'de [u8], CodecError> {
         let length = self.length()?;
         self.take(length)
     }
 
+    #[inline]
     fn text(&mut self) -> Result<&'de str, CodecError> {
         std::str::from_utf8(self.sized()?).map_err(|_| CodecError::damaged())
     }
 
     /// A name, or `None` at the end of a struct.
+    #[inline]
     pub(super) fn name(&mut self) -> Result<Option<&'de str>, CodecError> {
         let Some(index) = self.length()?.checked_sub(1) else {
             return Ok(None);
         };
-        if index == self.names.len() {
-            let name = self.text()?;
-            self.names.push(name);
+        if let Some(name) = self.names.get(index) {
+            return Ok(Some(name));
         }
-        self.names
-            .get(index)
-            .copied()
-            .map(Some)
-            .ok_or_else(CodecError::damaged)
+        if index > self.names.len() {
+            return Err(CodecError::damaged());
+        }
+        let name = self.text()?;
+        self.names.push(name);
+        Ok(Some(name))
     }
 
     pub(super) fn variant(&mut self) -> Result<&'de str, CodecError> {
         self.name()?.ok_or_else(CodecError::damaged)
     }
 
+    #[inline]
     fn end(&mut self) -> Result<(), CodecError> {
         if self.byte()? == tag::END {
             Ok(())

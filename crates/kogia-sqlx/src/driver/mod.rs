@@ -48,6 +48,14 @@ pub trait Sealed: Database {
         call: Call<Self>,
     ) -> BoxStream<'e, Result<Step<Self>, Error>>;
 
+    /// The first row, where sqlx has a cheaper way to it than to all.
+    #[doc(hidden)]
+    #[allow(private_interfaces)]
+    fn fetch_first<'e>(
+        connection: &'e mut Self::Connection,
+        call: Call<Self>,
+    ) -> BoxFuture<'e, Result<Option<Self::Row>, Error>>;
+
     /// Adds the cell in a column of a row; see [`crate::CachedRow`].
     #[doc(hidden)]
     fn push_cell(
@@ -158,6 +166,14 @@ macro_rules! forward_to_connection {
             call: $crate::driver::Call<Self>,
         ) -> futures::stream::BoxStream<'e, Result<$crate::driver::Step<Self>, sqlx::Error>> {
             sqlx::Executor::fetch_many(connection, call)
+        }
+
+        #[allow(private_interfaces)]
+        fn fetch_first<'e>(
+            connection: &'e mut Self::Connection,
+            call: $crate::driver::Call<Self>,
+        ) -> futures::future::BoxFuture<'e, Result<Option<Self::Row>, sqlx::Error>> {
+            sqlx::Executor::fetch_optional(connection, call)
         }
 
         fn prepare<'e>(
