@@ -367,7 +367,7 @@ class Link:
         alias = conf.primary_of(self.wrapper.alias)
         self.following = None
         if alias is not None and alias != self.wrapper.alias:
-            self.following = replicas.Following(self.wrapper, alias)
+            self.following = replicas.Following(self.wrapper, alias, self._errors)
             self.following.find()
 
     def _not_identified(self, error: Exception) -> None:

@@ -39,9 +39,13 @@ def forget() -> None:
 class Following:
     """What a connection to a replica knows about the primary."""
 
-    def __init__(self, wrapper: BaseDatabaseWrapper, alias: str) -> None:
+    def __init__(
+        self, wrapper: BaseDatabaseWrapper, alias: str, errors: tuple[type[Exception], ...]
+    ) -> None:
         self.wrapper = wrapper
         self.alias = alias
+        # What may go wrong when one of the two is asked something.
+        self._errors = errors
         # The name of the primary's database, once it is known.
         self.primary: str | None = None
         # Whether the replica replays the primary's log.
@@ -102,8 +106,7 @@ class Following:
             if self._replayed < position:
                 self._replayed = introspection.replayed_to(self.wrapper)
             return self._replayed >= position
-        except Exception as error:
-            # Each driver has errors of its own; none of them is the application's.
+        except self._errors as error:
             faults.once(
                 f"replica {self.wrapper.alias}",
                 "Nobody can say how far the replica %r is behind: %s",

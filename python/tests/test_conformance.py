@@ -12,7 +12,7 @@ from django.test import override_settings
 from kogia import engine, link, observe
 
 from .conformance import parse
-from .helpers import IS_MYSQL, IS_POSTGRES, IS_SQLITE, kogia
+from .helpers import IS_POSTGRES, IS_SQLITE, kogia
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

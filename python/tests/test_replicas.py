@@ -1,7 +1,5 @@
 """A replica that is behind: a second database, which catches up only when a test says so."""
 
-import contextlib
-
 import pytest
 from django.core.checks import run_checks
 from django.db import connection, connections, transaction

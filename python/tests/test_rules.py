@@ -5,7 +5,7 @@ from django.db import connection, connections, transaction
 
 from kogia import link
 
-from .helpers import IS_SQLITE, elsewhere, names, queries, warm
+from .helpers import IS_SQLITE, elsewhere, names, only, queries, warm
 from .shop.models import Author
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,6 +70,14 @@ def test_many_rows_have_many_keys(melville):
     assert read() == ["a", "b"]
 
 
+@only(IS_SQLITE)
+def test_a_script_is_a_write():
+    warm()
+    with connection.cursor() as cursor:
+        cursor.executescript("SELECT 1; UPDATE shop_author SET name = 'Poe'; SELECT 2;")
+    assert elsewhere(names) == names() == ["Poe"]
+
+
 def test_one_alias_may_lead_to_two_databases(tmp_path):
     warm()
     name = str(tmp_path / "elsewhere.sqlite3") if IS_SQLITE else "kogia_elsewhere"
@@ -129,5 +137,5 @@ def test_a_hit_is_made_of_fresh_objects():
     found, needed = queries(Author.objects.get)
     assert (found.name, needed) == ("Melville", 0)
     rows = Author.objects.order_by("name")
-    list(rows)[0].name = "x"
+    rows[0].name = "x"
     assert [author.name for author in rows.all()] == ["Melville"]
