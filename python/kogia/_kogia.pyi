@@ -55,6 +55,7 @@ class Identity:
         *,
         settings: Sequence[tuple[str, str]] = ...,
         memory: str | None = None,
+        primary: str | None = None,
     ) -> Identity: ...
     @property
     def key(self) -> str: ...
@@ -122,6 +123,7 @@ class Permit:
     """The right to store the rows of a query that runs now."""
 
     def wants_rows(self) -> bool: ...
+    def stamp(self) -> bytes | None: ...
 
 @final
 class Running:

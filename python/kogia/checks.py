@@ -40,6 +40,10 @@ _ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
         '"supported_only" or a list, tuple or set of aliases of DATABASES',
         lambda value: value == "supported_only" or _is_names(value),
     ),
+    "REPLICA_OF": (
+        "a dictionary of aliases of DATABASES: a replica's and that of its primary",
+        lambda value: isinstance(value, dict) and _is_names([*value, *value.values()]),
+    ),
     "CACHE": ("an alias of CACHES", lambda value: value in settings.CACHES),
     **{name: _NAMES for name, value in conf.DEFAULTS.items() if isinstance(value, tuple)},
     **{name: _BOOL for name, value in conf.DEFAULTS.items() if isinstance(value, bool)},
@@ -114,6 +118,26 @@ def check_databases(**_: Any) -> list[CheckMessage]:
             )
             hint = "If this is as it should be, list the other databases in KOGIA['DATABASES']."
             found.append(Warning(text, hint=hint, id="kogia.W007"))
+    return found
+
+
+@register(Tags.caches)
+def check_replicas(**_: Any) -> list[CheckMessage]:
+    """Replicas of databases that do not exist, or that are replicas themselves."""
+    named = conf.get("REPLICA_OF")
+    if not isinstance(named, dict) or not _is_names([*named, *named.values()]):
+        return []
+    known = ", ".join(settings.DATABASES)
+    found: list[CheckMessage] = []
+    for replica, primary in named.items():
+        for alias in (replica, primary):
+            if alias not in settings.DATABASES:
+                text = f"KOGIA['REPLICA_OF'] names {alias!r}, which the project does not have."
+                found.append(Error(text, hint=f"There are {known}.", id="kogia.E005"))
+        if primary in settings.DATABASES and conf.primary_of(primary) is not None:
+            text = f"KOGIA['REPLICA_OF'] names {primary!r} as a primary, and it is a replica."
+            hint = "Name the database that takes the writes."
+            found.append(Error(text, hint=hint, id="kogia.E005"))
     return found
 
 

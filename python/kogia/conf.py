@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "STORE": None,
     "STRICT": False,
     "ONE_MACHINE": False,
+    "REPLICA_OF": {},
     "TIMEOUT": 3600,
     "DATABASES": "supported_only",
     "USE_UNSUPPORTED_DATABASE": False,
@@ -47,7 +48,7 @@ DEFAULTS: dict[str, Any] = {
 # Settings of cachalot that have no meaning here; `kogia.checks` says why.
 WITHOUT_MEANING = ("QUERY_KEYGEN", "TABLE_KEYGEN", "FINAL_SQL_CHECK")
 # What `override` and a query's own options may say.
-LOCAL = frozenset(DEFAULTS) - {"STORE", "STRICT", "CACHE", "ONE_MACHINE"}
+LOCAL = frozenset(DEFAULTS) - {"STORE", "STRICT", "CACHE", "ONE_MACHINE", "REPLICA_OF"}
 
 # Engines of databases that are cached, and those that inherit from them.
 SUPPORTED_DATABASE_ENGINES = {
@@ -127,6 +128,19 @@ def overrides(changes: dict[str, Any]) -> Overrides:
     return tuple((name, _frozen(value)) for name, value in items)
 
 
+def primary_of(alias: str) -> str | None:
+    """The alias of the database that this one is a replica of.
+
+    Tests that mirror one database by another say as much, so that need not be said twice.
+    """
+    named = get("REPLICA_OF")
+    if isinstance(named, dict) and alias in named:
+        return str(named[alias])
+    tests = settings.DATABASES.get(alias, {}).get("TEST") or {}
+    mirrored: str | None = tests.get("MIRROR")
+    return mirrored
+
+
 def supported_engines() -> frozenset[str]:
     """The engines that are cached without further ado."""
     return frozenset(SUPPORTED_DATABASE_ENGINES) | frozenset(get("ADDITIONAL_SUPPORTED_DATABASES"))
@@ -154,6 +168,10 @@ def inherits(wrapper: type[BaseDatabaseWrapper], engine: str) -> bool:
 def _policy() -> Policy:
     timeout = get("TIMEOUT")
     only = _tables("ONLY_CACHABLE")
+    for alias in {name for pair in dict(get("REPLICA_OF")).items() for name in pair}:
+        # A replica that nobody takes for one would keep what it says for ever.
+        if alias not in settings.DATABASES:
+            raise LookupError(f"REPLICA_OF names {alias!r}, which the project does not have")
     return Policy(
         enabled=bool(get("ENABLED")) and timeout > 0,
         iterators=bool(get("CACHE_ITERATORS")),

@@ -14,6 +14,8 @@ from . import _kogia, conf, faults, introspection, stores
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
+    from . import replicas
+
 # A store that could not be opened is tried again after this many seconds.
 RETRY = 5.0
 # No entry lives longer than these seconds, whatever `TIMEOUT` says; each query brings its own.
@@ -83,15 +85,25 @@ def reset() -> None:
 
 
 def identify(
-    wrapper: BaseDatabaseWrapper, opened: _kogia.Cache, *, idle: bool
+    wrapper: BaseDatabaseWrapper,
+    opened: _kogia.Cache,
+    *,
+    idle: bool,
+    following: replicas.Following | None = None,
 ) -> tuple[_kogia.Database, _kogia.Session, _kogia.Identity]:
     """Asks an open connection where it leads, and begins a session for it."""
-    identity = introspection.identify(wrapper, idle=idle, memory=_memory_token(wrapper))
+    memory = _memory_token(wrapper)
+    primary = None if following is None else following.primary
+    identity, is_standby = introspection.identify(
+        wrapper, idle=idle, memory=memory, primary=primary
+    )
+    if following is not None:
+        following.is_standby = is_standby
     with _lock:
         database = _databases.get(identity.key)
         if database is None:
             database = _databases.setdefault(identity.key, opened.database(identity))
-        if identity.primary and not identity.in_memory:
+        if (identity.primary or primary is not None) and not identity.in_memory:
             _known[_settings_key(wrapper)] = (database, _file_of(wrapper))
     return database, database.session(identity), identity
 
@@ -116,6 +128,7 @@ def _settings_key(wrapper: BaseDatabaseWrapper) -> Any:
         settings.get("AUTOCOMMIT"),
         repr(settings.get("OPTIONS")),
         str(wrapper.timezone),
+        conf.primary_of(wrapper.alias),
     )
 
 

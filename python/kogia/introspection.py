@@ -27,12 +27,45 @@ _PSYCOPG2_LEVELS = {
 
 
 def identify(
-    wrapper: BaseDatabaseWrapper, *, idle: bool, memory: str | None = None
-) -> _kogia.Identity:
-    """Which database a connection leads to, and what a fresh session of it is like."""
+    wrapper: BaseDatabaseWrapper,
+    *,
+    idle: bool,
+    memory: str | None = None,
+    primary: str | None = None,
+) -> tuple[_kogia.Identity, bool]:
+    """Which database a connection leads to, and what a fresh session of it is like.
+
+    With `primary`, the connection leads to a replica of the database of that name. The second
+    answer is whether it is one that the server itself keeps, as a copy of the primary's log.
+    """
     dialect = DIALECTS[wrapper.vendor]
     answers = _ask(wrapper, _kogia.identity_questions(dialect), idle=idle)
-    return _kogia.Identity(dialect, answers, settings=_python_settings(wrapper), memory=memory)
+    settings = _python_settings(wrapper)
+    identity = _kogia.Identity(dialect, answers, settings=settings, memory=memory)
+    if primary is None:
+        return identity, False
+    is_standby = identity.name == primary and not identity.primary
+    return _kogia.Identity(dialect, answers, settings=settings, primary=primary), is_standby
+
+
+def written_to(wrapper: BaseDatabaseWrapper) -> int:
+    """How far the log of a server of PostgreSQL goes: every commit so far stands before."""
+    idle = is_open(wrapper.vendor, wrapper.connection) is False
+    [[[position]]] = _ask(wrapper, [_WRITTEN], idle=idle)
+    return int(position or "")
+
+
+def replayed_to(wrapper: BaseDatabaseWrapper) -> int:
+    """Up to where a standby has replayed its primary's log; -1 if it is none any more."""
+    [[[position]]] = _ask(wrapper, [_REPLAYED], idle=True)
+    return -1 if position is None else int(position)
+
+
+_WRITTEN = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::text"
+_REPLAYED = (
+    "SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::text WHERE pg_is_in_recovery() "
+    "UNION ALL SELECT NULL WHERE NOT pg_is_in_recovery()"
+)
 
 
 def catalog(wrapper: BaseDatabaseWrapper) -> list[TextRows]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.db import DatabaseError, InterfaceError
 from django.utils.connection import ConnectionProxy
 
-from . import _kogia, conf, engine, faults, introspection, invalidations, observe
+from . import _kogia, conf, engine, faults, introspection, invalidations, observe, replicas
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -56,6 +56,10 @@ class Link:
         # Whether the cache may answer and be filled, beside being invalidated.
         self.reads = False
         self.in_memory = False
+        # Whether the connection leads to the server that takes the writes.
+        self.is_primary = False
+        # What is known of the primary, if the connection leads to a replica.
+        self.following: replicas.Following | None = None
         # Whether nobody could find out where the connection leads.
         self.is_unknown = False
         self.connecting = False
@@ -142,15 +146,26 @@ class Link:
         session = self.ready()
         if session is None or not self.reads or self.unfinished:
             return None
+        following = self.following
+        if following is not None and session.in_transaction():
+            # What the transaction has read before may be older than what the cache says.
+            return None
         found = session.look_up(sql, params, shape=shape, options=options)
-        if isinstance(found, list) or found.wants_rows() or session.in_transaction():
+        if not isinstance(found, list) and self._has_learned(session, found):
+            # The same query may be cached now.
+            found = session.look_up(sql, params, shape=shape, options=options)
+        if isinstance(found, list) or following is None or following.may_fill(found):
             return found
+        return None
+
+    def _has_learned(self, session: Session, permit: Permit) -> bool:
+        """Whether a look-up has shown that the schema has changed, and what it is now is known."""
+        if permit.wants_rows() or session.in_transaction():
+            return False
         if self.database is None or not self.database.is_catalog_outdated():
-            return found
-        # The look-up has shown that the schema has changed. Once that is known, the same query may
-        # be cached.
+            return False
         self._load_catalog()
-        return session.look_up(sql, params, shape=shape, options=options)
+        return True
 
     def fill(self, permit: Permit, rows: Rows, *, head: int = 0) -> None:
         """Stores the rows of a query that ran."""
@@ -325,6 +340,8 @@ class Link:
         if self.in_memory and self.forks != engine.forks:
             # A child of a fork has a copy of the database, which is another one from now on.
             return True
+        if self.following is not None and self.following.is_outdated():
+            return self.session is None or not self.session.in_transaction()
         # The store may have come back.
         return self.session is None and not self.is_unknown
 
@@ -336,13 +353,19 @@ class Link:
         wrapper = self.wrapper
         is_open = introspection.is_open(self.vendor, self.raw)
         idle = fresh or is_open is False
+        self._follow()
         try:
-            self.database, self.session, identity = engine.identify(wrapper, opened, idle=idle)
+            self.database, self.session, identity = engine.identify(
+                wrapper, opened, idle=idle, following=self.following
+            )
         except self._errors as error:
             self._not_identified(error)
             return
         self.zone = wrapper.timezone
-        self.reads, self.in_memory = identity.primary, identity.in_memory
+        self.is_primary, self.in_memory = identity.primary, identity.in_memory
+        self.reads = identity.primary
+        if self.following is not None:
+            self.reads = self.following.primary is not None
         if idle:
             self._load_catalog()
         else:
@@ -350,11 +373,19 @@ class Link:
             self.session.observe(True)
             self.session.after(self.session.before(ANYTHING, None), True)
 
+    def _follow(self) -> None:
+        """Finds the primary, if the connection leads to a replica."""
+        alias = conf.primary_of(self.wrapper.alias)
+        self.following = None
+        if alias is not None and alias != self.wrapper.alias:
+            self.following = replicas.Following(self.wrapper, alias, self._errors)
+            self.following.find()
+
     def _not_identified(self, error: Exception) -> None:
         # What connections with these settings led to before is at least invalidated.
         self.database = engine.known(self.wrapper)
         self.session = self.database.session() if self.database else None
-        self.reads, self.is_unknown = False, True
+        self.reads, self.is_primary, self.is_unknown = False, False, True
         faults.once(
             f"identify {self.wrapper.alias}",
             "The database %r cannot be told from others, so its queries are not cached%s: %s",
@@ -368,17 +399,31 @@ class Link:
         database = self.database
         if database is None or not database.is_catalog_outdated() or self.unfinished:
             return
+        source = self._idle_primary()
+        if source is None:
+            return
         try:
             reload = database.reload_catalog()
             if reload is not None:
-                reload.finish(introspection.catalog(self.wrapper))
+                reload.finish(introspection.catalog(source))
         except self._errors as error:
             # Without a catalog nothing is cached, and every write invalidates everything.
             faults.once(f"catalog {database}", "The catalog cannot be read: %s", error)
 
+    def _idle_primary(self) -> BaseDatabaseWrapper | None:
+        """Who knows the schema as it is: a replica may know an older one."""
+        if self.following is None:
+            return self.wrapper if self.is_primary else None
+        wrapper = self.following.connected()
+        found = None if wrapper is None else of(wrapper)
+        if found is None or found.session is None or found.session.in_transaction():
+            return None
+        return wrapper
+
     def _ask_about_writers(self) -> None:
         """Finds out about writers whose end nobody saw."""
-        if self.database is None or self.unfinished:
+        if self.database is None or self.unfinished or not self.is_primary:
+            # A replica does not know the primary's connections.
             return
         for writer in self.database.abandoned():
             try:
@@ -429,7 +474,8 @@ class Link:
         if self.vendor == "postgresql":
             # Over as soon as the connection waits for another one.
             return None if introspection.is_open("postgresql", raw) is None else False
-        if not isinstance(error, (DatabaseError, InterfaceError)):
+        # What drivers add to Django's cursors raises the driver's own errors.
+        if not isinstance(error, (DatabaseError, InterfaceError, self._errors[0])):
             return None
         if self.vendor == "sqlite":
             return False

@@ -50,9 +50,8 @@ _WRAPPERS = {
     "psycopg2.extras.Inet": "addr",
 }
 # Numbers that psycopg 3 sends as a certain type, and the plain ones that they are. The engine
-# itself knows the sizes of integers, which Django uses all the time.
+# itself knows its integers, which Django uses all the time.
 _NUMBERS = {
-    "psycopg.types.numeric.IntNumeric": int,
     "psycopg.types.numeric.Float4": float,
     "psycopg.types.numeric.Float8": float,
 }

@@ -229,14 +229,16 @@ pub struct Identity(introspect::Identity);
 #[pymethods]
 impl Identity {
     /// Understands the answers to `identity_questions`. `settings` is what else a result depends
-    /// on; `memory` tells databases in memory apart, where the caller knows better than SQLite.
+    /// on; `memory` tells databases in memory apart, where the caller knows better than SQLite;
+    /// `primary` is the name of the database that this one is a replica of.
     #[new]
-    #[pyo3(signature = (dialect, answers, *, settings=Vec::new(), memory=None))]
+    #[pyo3(signature = (dialect, answers, *, settings=Vec::new(), memory=None, primary=None))]
     fn new(
         dialect: &str,
         answers: Vec<Vec<Vec<Option<String>>>>,
         settings: Vec<(String, String)>,
         memory: Option<&str>,
+        primary: Option<&str>,
     ) -> PyResult<Self> {
         let mut identity = introspect::identity(parse_dialect(dialect)?, &rows(answers))
             .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
@@ -247,6 +249,12 @@ impl Identity {
             config.id = DatabaseId::new(format!("{MEMORY}{memory}"));
         }
         config.settings.extend(settings);
+        if let Some(primary) = primary {
+            config.id = DatabaseId::new(primary);
+            // Nobody can ask the primary about a process of another server.
+            identity.backend = Backend::Unknown;
+            identity.primary = false;
+        }
         Ok(Identity(identity))
     }
 

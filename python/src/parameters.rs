@@ -6,7 +6,7 @@
 use kogia::core::{Parameter, Value};
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyFloat, PyInt, PyList, PyNone, PyString, PyTuple,
+    PyBool, PyByteArray, PyBytes, PyFloat, PyInt, PyList, PyNone, PyString, PyTuple, PyType,
 };
 use smallvec::SmallVec;
 
@@ -48,9 +48,10 @@ enum Kind {
     List,
     Tuple,
     Other,
-    SmallInt,
-    Integer,
-    BigInt,
+    Int2,
+    Int4,
+    Int8,
+    IntNumeric,
 }
 
 impl Bound {
@@ -158,8 +159,10 @@ fn convert(types: &Types, value: &pyo3::Bound<'_, PyAny>) -> PyResult<Option<(u3
             Kind::Timedelta,
             Held::Other(text(value.repr()?.into_any())?),
         )
-    } else if let Some((kind, number)) = sized_integer(value)? {
-        (kind, integer(&number)?)
+    } else if let Ok(number) = value.cast::<PyInt>()
+        && let Some(kind) = driver_integer(&class)
+    {
+        (kind, integer(number)?)
     } else if value.is_exact_instance_of::<PyList>() {
         return sequence(types, value, Kind::List);
     } else if value.is_exact_instance_of::<PyTuple>() {
@@ -174,26 +177,19 @@ fn convert(types: &Types, value: &pyo3::Bound<'_, PyAny>) -> PyResult<Option<(u3
     Ok(Some((kind as u32, held)))
 }
 
-/// An integer that Django has given the size of its column, as it does with psycopg 3.
-fn sized_integer<'py>(
-    value: &pyo3::Bound<'py, PyAny>,
-) -> PyResult<Option<(Kind, pyo3::Bound<'py, PyInt>)>> {
-    let Ok(number) = value.cast::<PyInt>() else {
-        return Ok(None);
-    };
-    let class = value.get_type();
-    let name = class.name()?;
-    let kind = match name.to_str()? {
-        "Int2" => Kind::SmallInt,
-        "Int4" => Kind::Integer,
-        "Int8" => Kind::BigInt,
-        _ => return Ok(None),
-    };
-    // Of a driver that was not imported there are no objects.
-    let modules = value.py().import("sys")?.getattr("modules")?;
-    let module = modules.call_method1("get", ("psycopg.types.numeric",))?;
-    let known = !module.is_none() && class.is(&module.getattr(name)?);
-    Ok(known.then(|| (kind, number.clone())))
+/// Which of psycopg's integers a class is: Django gives it the size of the field.
+fn driver_integer(class: &pyo3::Bound<'_, PyType>) -> Option<Kind> {
+    // A class may say anything of itself, nothing and what is no text included.
+    if class.module().ok()? != "psycopg.types.numeric" {
+        return None;
+    }
+    match class.name().ok()?.to_str().ok()? {
+        "Int2" => Some(Kind::Int2),
+        "Int4" => Some(Kind::Int4),
+        "Int8" => Some(Kind::Int8),
+        "IntNumeric" => Some(Kind::IntNumeric),
+        _ => None,
+    }
 }
 
 /// An integer of any size.

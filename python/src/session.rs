@@ -6,7 +6,7 @@ use kogia::core::{Outcome, Statement, Wide};
 use kogia::{Encoded, Lookup, Marks, Query, QueryMode, QueryOptions, TableFilter, introspect};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyBytes, PyList};
 
 use crate::faults::Faults;
 use crate::resolve::Waiting;
@@ -274,6 +274,17 @@ impl Permit {
     fn wants_rows(&self) -> bool {
         let permit = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         permit.as_ref().is_some_and(kogia::Permit::wants_result)
+    }
+
+    /// The tags of the query with their generations, as bytes; `None` if the rows are not wanted.
+    fn stamp<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        let permit = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = Vec::new();
+        for (tag, generation) in permit.as_ref()?.stamped()? {
+            bytes.extend(tag.to_u128().to_le_bytes());
+            bytes.extend(generation.to_u128().to_le_bytes());
+        }
+        Some(PyBytes::new(py, &bytes))
     }
 }
 

@@ -9,7 +9,7 @@ import uuid
 import zoneinfo
 
 import pytest
-from django.db import connection
+from django.db import connection, models
 from django.test import override_settings
 from django.utils.functional import lazystr
 from django.utils.safestring import mark_safe
@@ -287,3 +287,18 @@ def test_parameters_of_other_types_are_other_queries():
                 cached = select(expression, [value])
                 with override_settings(KOGIA=kogia(CACHE_RAW=False)):
                     assert same(cached, select(expression, [value])), value
+
+
+@pytest.mark.django_db(transaction=True)
+def test_integers_of_every_size_are_parameters():
+    """psycopg's Django gives an integer the size of its field."""
+    fields = [models.IntegerField(), models.SmallIntegerField(), models.BigIntegerField()]
+    Author.objects.create(name="Melville")
+    for number, field in enumerate(fields):
+        for value in (number, number + 1):
+            read = lambda value=value, field=field: list(
+                Author.objects.annotate(n=models.Value(value, output_field=field)).values_list("n")
+            )
+            expected = [(value,)] * Author.objects.count()
+            assert read() == expected
+            assert queries(read) == (expected, 0)

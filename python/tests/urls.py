@@ -1,4 +1,4 @@
-"""One page, which does what its address says."""
+"""A page that does what its address says, and what the toolbar and the library add."""
 
 import debug_toolbar.urls
 from django.http import HttpResponse
@@ -20,4 +20,8 @@ def show_toolbar(request):
     return True
 
 
-urlpatterns = [path("page/", page), path("__debug__/", include(debug_toolbar.urls))]
+urlpatterns = [
+    path("page/", page),
+    path("__debug__/", include(debug_toolbar.urls)),
+    path("", include("tests.library.urls")),
+]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kogia_core::{
-    Access, Decision, Fill, KeyPrefix, Parameter, QueryKey, ReadBypass, ReadRequest, Statement,
-    Tag, Uncacheable,
+    Access, Decision, Fill, Generation, KeyPrefix, Parameter, QueryKey, ReadBypass, ReadRequest,
+    Statement, Tag, Uncacheable,
 };
 
 use crate::database::{Database, LoadedCatalog};
@@ -90,6 +90,18 @@ impl Permit {
     /// Whether the result is wanted, for the store or for the transaction's own cache.
     pub fn wants_result(&self) -> bool {
         self.fill.is_some()
+    }
+
+    /// The tags that the result depends on, with their generations from before the query runs;
+    /// `None` if the result is not wanted. Equal ones mean that nothing was committed in between.
+    pub fn stamped(&self) -> Option<impl Iterator<Item = (Tag, Generation)> + '_> {
+        let fill = self.fill.as_ref()?;
+        Some(
+            fill.tags()
+                .iter()
+                .copied()
+                .zip(fill.stamp().0.iter().copied()),
+        )
     }
 
     /// Stores the result. Gives it back with the right to fill if it is for the transaction's

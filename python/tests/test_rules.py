@@ -1,0 +1,141 @@
+"""Rules that nothing else would notice to be broken; see `scripts/mutate-python`."""
+
+import pytest
+from django.db import connection, connections, transaction
+
+from kogia import link
+
+from .helpers import IS_SQLITE, elsewhere, names, only, queries, warm
+from .shop.models import Author
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def melville():
+    return Author.objects.create(name="Melville")
+
+
+def test_others_see_a_commit_before_its_writer_knows_of_it():
+    warm()
+    wrapper = connections["default"]
+    found, real, seen = link.of(wrapper), wrapper.connection, []
+
+    class Connection:
+        """The driver's connection: others read as soon as it has committed."""
+
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+        def commit(self):
+            wrapper.connection = found.raw = real
+            real.commit()
+            seen.append(elsewhere(names))
+
+    with transaction.atomic():
+        Author.objects.create(name="Poe")
+        wrapper.connection = found.raw = Connection()
+    assert seen == [["Melville", "Poe"]]
+    assert elsewhere(names) == names() == ["Melville", "Poe"]
+
+
+def test_others_see_a_statement_before_its_writer_knows_of_it(monkeypatch):
+    warm()
+    found, seen = link.of(connections["default"]), []
+    original = found.run
+
+    def run(sql, params, call, cursor=None):
+        def called():
+            result = call()
+            seen.append(elsewhere(names))
+            return result
+
+        return original(sql, params, called, cursor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(found, "run", run)
+        Author.objects.update(name="Poe")
+    assert seen == [["Poe"]]
+
+
+def test_many_rows_have_many_keys(melville):
+    other = Author.objects.create(name="Poe")
+    read = lambda: [Author.objects.get(pk=author.pk).name for author in (melville, other)]
+    assert read() == ["Melville", "Poe"]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE shop_author SET name = %s WHERE id = %s",
+            [["a", melville.pk], ["b", other.pk]],
+        )
+    assert read() == ["a", "b"]
+
+
+@only(IS_SQLITE)
+def test_a_script_is_a_write():
+    warm()
+    with connection.cursor() as cursor:
+        cursor.executescript("SELECT 1; UPDATE shop_author SET name = 'Poe'; SELECT 2;")
+    assert elsewhere(names) == names() == ["Poe"]
+
+
+def test_one_alias_may_lead_to_two_databases(tmp_path):
+    warm()
+    name = str(tmp_path / "elsewhere.sqlite3") if IS_SQLITE else "kogia_elsewhere"
+    drop = f"DROP DATABASE IF EXISTS {name}"
+    if not IS_SQLITE:
+        for sql in (drop, f"CREATE DATABASE {name}"):
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+    own = connections["default"]
+    other = type(own)({**own.settings_dict, "NAME": name}, "default")
+    try:
+        with other.schema_editor() as editor:
+            editor.create_model(Author)
+        connections["default"] = other
+        assert names() == names() == []
+    finally:
+        connections["default"] = own
+        other.close()
+        if not IS_SQLITE:
+            with connection.cursor() as cursor:
+                cursor.execute(drop)
+        # What nobody understands may have changed the session.
+        connection.close()
+    assert names() == ["Melville"]
+
+
+def test_other_options_of_a_driver_are_other_results():
+    """Many of them say what objects a driver makes."""
+    own = connections["default"]
+    option = {
+        "sqlite": {"detect_types": 0},
+        "postgresql": {"application_name": "another"},
+        "mysql": {"use_unicode": True},
+    }[own.vendor]
+    options = {**own.settings_dict["OPTIONS"], **option}
+    other = type(own)({**own.settings_dict, "OPTIONS": options}, "default")
+    other.ensure_connection()
+    try:
+        assert link.of(other).database is not link.of(own).database
+        assert link.of(other).database.name == link.of(own).database.name
+    finally:
+        other.close()
+
+
+def test_one_statement_may_be_read_in_two_widths(melville):
+    """The column that only the order needs is cut off."""
+    ordered = Author.objects.distinct().order_by("id")
+    for _ in range(2):
+        assert list(ordered.values_list("name")) == [("Melville",)]
+        assert list(ordered.values_list("name", "id")) == [("Melville", melville.pk)]
+
+
+def test_a_hit_is_made_of_fresh_objects():
+    """What an application does with an answer changes no other answer."""
+    first = Author.objects.get()
+    first.name = "changed in memory"
+    found, needed = queries(Author.objects.get)
+    assert (found.name, needed) == ("Melville", 0)
+    rows = Author.objects.order_by("name")
+    rows[0].name = "x"
+    assert [author.name for author in rows.all()] == ["Melville"]
