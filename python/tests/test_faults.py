@@ -175,8 +175,8 @@ def test_a_replica_is_left_alone(monkeypatch):
     with monkeypatch.context() as patch:
         original = engine.identify
 
-        def as_replica(wrapper, opened, *, idle):
-            database, session, identity = original(wrapper, opened, idle=idle)
+        def as_replica(wrapper, opened, **options):
+            database, session, identity = original(wrapper, opened, **options)
 
             class Secondary:
                 primary = False

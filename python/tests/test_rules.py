@@ -58,6 +58,21 @@ def test_others_see_a_statement_before_its_writer_knows_of_it(monkeypatch):
     assert seen == [["Poe"]]
 
 
+def test_what_others_fill_before_a_commit_is_stale_after_it():
+    """Also where the driver began the transaction by itself."""
+    warm()
+    transaction.set_autocommit(False)
+    try:
+        Author.objects.update(name="Poe")
+        for _ in range(3):
+            assert elsewhere(names) == ["Melville"]
+        transaction.commit()
+        assert elsewhere(names) == ["Poe"]
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+
+
 def test_many_rows_have_many_keys(melville):
     other = Author.objects.create(name="Poe")
     read = lambda: [Author.objects.get(pk=author.pk).name for author in (melville, other)]
@@ -76,6 +91,20 @@ def test_a_script_is_a_write():
     with connection.cursor() as cursor:
         cursor.executescript("SELECT 1; UPDATE shop_author SET name = 'Poe'; SELECT 2;")
     assert elsewhere(names) == names() == ["Poe"]
+
+
+@only(IS_SQLITE)
+def test_a_script_commits_what_others_see_at_once():
+    """The driver commits before it, and nothing of the connection's own runs afterwards."""
+    warm()
+    transaction.set_autocommit(False)
+    try:
+        Author.objects.create(name="Poe")
+        with connection.cursor() as cursor:
+            cursor.executescript("UPDATE shop_tag SET name = name;")
+        assert elsewhere(names) == ["Melville", "Poe"]
+    finally:
+        transaction.set_autocommit(True)
 
 
 def test_one_alias_may_lead_to_two_databases(tmp_path):
