@@ -89,6 +89,7 @@ def identify(
     opened: _kogia.Cache,
     *,
     idle: bool,
+    by_hand: bool = False,
     following: replicas.Following | None = None,
 ) -> tuple[_kogia.Database, _kogia.Session, _kogia.Identity]:
     """Asks an open connection where it leads, and begins a session for it."""
@@ -103,7 +104,8 @@ def identify(
         database = _databases.get(identity.key)
         if database is None:
             database = _databases.setdefault(identity.key, opened.database(identity))
-        if (identity.primary or primary is not None) and not identity.in_memory:
+        answers = identity.primary or primary is not None
+        if answers and not identity.in_memory and not by_hand:
             _known[_settings_key(wrapper)] = (database, _file_of(wrapper))
     return database, database.session(identity), identity
 

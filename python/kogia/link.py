@@ -63,6 +63,8 @@ class Link:
         # Whether nobody could find out where the connection leads.
         self.is_unknown = False
         self.connecting = False
+        # Whether the connection may lead elsewhere than the settings say.
+        self.by_hand = False
         # Queries that ran before anybody knew where the connection leads.
         self.unseen: list[tuple[str, Any]] = []
         # How many calls of the ORM are under way: what they send is not raw SQL.
@@ -79,9 +81,10 @@ class Link:
             weakref.WeakKeyDictionary()
         )
 
-    def connected(self) -> None:
-        """A connection was opened."""
+    def connected(self, *, by_hand: bool = False) -> None:
+        """A connection was opened, or somebody put one in by hand."""
         self.connecting = False
+        self.by_hand = by_hand
         self.unfinished.clear()
         self.session, self.database, self.reads = None, None, False
         self.is_unknown = False
@@ -314,7 +317,7 @@ class Link:
             # Somebody put another connection in, or took this one out.
             self.closed()
             if raw is not None:
-                self.connected()
+                self.connected(by_hand=True)
         elif raw is not None and self._must_identify():
             self._identify(fresh=False)
         session = self.session
@@ -322,7 +325,7 @@ class Link:
             return None
         if self.vendor == "postgresql" and self.zone != self.wrapper.timezone:
             # The driver makes other objects now.
-            self.connected()
+            self.connected(by_hand=self.by_hand)
             session = self.session
             if session is None:
                 return None
@@ -356,7 +359,7 @@ class Link:
         self._follow()
         try:
             self.database, self.session, identity = engine.identify(
-                wrapper, opened, idle=idle, following=self.following
+                wrapper, opened, idle=idle, by_hand=self.by_hand, following=self.following
             )
         except self._errors as error:
             self._not_identified(error)

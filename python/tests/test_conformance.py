@@ -14,11 +14,16 @@ from kogia import engine, link, observe
 from .conformance import parse
 from .helpers import IS_POSTGRES, IS_SQLITE, kogia
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 FOLDER = pathlib.Path(__file__).parents[2] / "conformance" / "cases"
 DIALECT = {"postgresql": "postgres"}.get(connection.vendor, connection.vendor)
 BARE, CACHED = "kogia_django_bare", "kogia_django_cached"
+
+
+@pytest.fixture(autouse=True)
+def servers(django_db_setup, django_db_blocker):
+    """Cases have databases of their own: there is nothing in that of the tests to be cleared."""
+    with django_db_blocker.unblock():
+        yield
 
 
 def cases():
@@ -86,6 +91,9 @@ class World:
         if not is_cached:
             wrapper.__dict__["_kogia_link"] = None
         wrapper.connect()
+        if IS_SQLITE:
+            # Nothing of a case must outlive the machine.
+            wrapper.connection.execute("PRAGMA synchronous = OFF")
         return wrapper
 
     def _settings(self, name):

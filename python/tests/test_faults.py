@@ -17,6 +17,7 @@ from django.db import (
     connections,
     transaction,
 )
+from django.test import override_settings
 
 from kogia import _kogia, engine, faults, introspection, link
 
@@ -24,6 +25,7 @@ from .helpers import (
     IS_SQLITE,
     configured,
     elsewhere,
+    kogia,
     names,
     only,
     queries,
@@ -169,14 +171,34 @@ def test_a_database_that_cannot_be_identified(monkeypatch, caplog):
     assert names() == ["Melville", "Poe", "Whitman"]
 
 
+def test_statements_that_nobody_understands():
+    with override_settings(KOGIA=kogia(CACHE_RAW=True)):
+        warm()
+        with connection.cursor() as cursor:
+            for params in (None, [], [1]):
+                with pytest.raises((DatabaseError, TypeError)):
+                    cursor.execute("FROBNICATE shop_author" + " %s" * bool(params), params)
+        assert names() == ["Melville"]
+        with connection.cursor() as cursor:
+            # Nothing of it is a statement that any parser knows.
+            text = {
+                "postgresql": "DO $$ BEGIN UPDATE shop_author SET name = 'Poe'; END $$",
+                "mysql": "BEGIN NOT ATOMIC UPDATE shop_author SET name = 'Poe'; END",
+                "sqlite": "WITH x AS NOT MATERIALIZED (SELECT 1) "
+                "UPDATE OR IGNORE shop_author SET name = 'Poe'",
+            }[connection.vendor]
+            cursor.execute(text)
+        assert elsewhere(names) == names() == ["Poe"]
+
+
 def test_a_replica_is_left_alone(monkeypatch):
     warm()
     connection.close()
     with monkeypatch.context() as patch:
         original = engine.identify
 
-        def as_replica(wrapper, opened, *, idle):
-            database, session, identity = original(wrapper, opened, idle=idle)
+        def as_replica(wrapper, opened, **options):
+            database, session, identity = original(wrapper, opened, **options)
 
             class Secondary:
                 primary = False

@@ -5,7 +5,7 @@ from django.core.checks import run_checks
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext, override_settings
 
-from kogia import api, conf, engine, introspection, link, replicas
+from kogia import api, conf, engine, faults, introspection, link, replicas
 
 from .helpers import IS_MYSQL, IS_POSTGRES, IS_SQLITE, elsewhere, kogia, names, only, warm
 from .shop.models import Author
@@ -291,6 +291,18 @@ def test_a_wrong_name_is_an_error(named):
     with override_settings(KOGIA=kogia(REPLICA_OF=named)):
         found = {check.id for check in run_checks(tags=["caches"])}
         assert found & {"kogia.E005", "kogia.E002"}
+
+
+def test_a_wrong_name_costs_only_the_cache(replica, caplog):
+    faults.reset()
+    with override_settings(KOGIA=kogia(REPLICA_OF={"replica": "primray"})):
+        connections.close_all()
+        assert [read(), read()] == [(["Melville"], 1)] * 2
+        Author.objects.create(name="Poe")
+        assert elsewhere(names) == names() == ["Melville", "Poe"]
+    said = [found.getMessage() for found in caplog.records if found.name == "kogia"]
+    assert len([text for text in said if "primray" in text]) == len(said) <= 2
+    connections.close_all()
 
 
 def test_a_mirror_of_tests_is_a_replica(replica):
