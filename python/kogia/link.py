@@ -142,6 +142,14 @@ class Link:
         session = self.ready()
         if session is None or not self.reads or self.unfinished:
             return None
+        found = session.look_up(sql, params, shape=shape, options=options)
+        if isinstance(found, list) or found.wants_rows() or session.in_transaction():
+            return found
+        if self.database is None or not self.database.is_catalog_outdated():
+            return found
+        # The look-up has shown that the schema has changed. Once that is known, the same query may
+        # be cached.
+        self._load_catalog()
         return session.look_up(sql, params, shape=shape, options=options)
 
     def fill(self, permit: Permit, rows: Rows, *, head: int = 0) -> None:

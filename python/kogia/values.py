@@ -43,6 +43,20 @@ _GEOMETRIES = {
         "postgis.adapter.PostGISAdapter": ("ewkb", "srid", "geography", "is_geometry"),
     }.items()
 }
+# What drivers wrap a value in that is not one of theirs, and where they keep it.
+_WRAPPERS = {
+    "psycopg.dbapi20.Binary": "obj",
+    "psycopg2.extensions.Binary": "adapted",
+    "psycopg2.extras.Inet": "addr",
+}
+# Numbers that psycopg 3 sends as a certain type, and the plain ones that they are. The engine
+# itself knows the sizes of integers, which Django uses all the time.
+_NUMBERS = {
+    "psycopg.types.numeric.IntNumeric": int,
+    "psycopg.types.numeric.Float4": float,
+    "psycopg.types.numeric.Float8": float,
+}
+_OF_DRIVERS = frozenset((*_RANGES, _MULTIRANGE, *_WRAPPERS, *_NUMBERS, *_GEOMETRIES))
 
 
 def encode(value: Any) -> tuple[str, bytes] | None:
@@ -65,7 +79,7 @@ def decode(name: str, data: bytes) -> Any:
     address = _ADDRESSES.get(name)
     if address is not None:
         return address(data.decode())
-    cls = _class(name)
+    cls = _class(name) if name in _RANGES or name == _MULTIRANGE else None
     if cls is None:
         raise ValueError(f"there is no {name} here")
     parts = _kogia.unpack(data)
@@ -86,19 +100,33 @@ def describe(value: Any) -> bytes | None:
     if _ADDRESSES.get(cls.__name__) is cls:
         return f"{name}:{value}".encode()
     if name in _RANGES and _class(name) is cls:
-        bounds = _kogia.describe([value.lower, value.upper])
-        return None if bounds is None else f"{name}:{value._bounds}:".encode() + bounds
+        return _parts(f"{name}:{value._bounds}", [value.lower, value.upper])
     if name == _MULTIRANGE and _class(name) is cls:
-        ranges = _kogia.describe(list(value))
-        return None if ranges is None else name.encode() + b":" + ranges
+        return _parts(name, list(value))
     if name in _GEOMETRIES and _class(name) is cls:
-        parts = _kogia.describe([getattr(value, attribute) for attribute in _GEOMETRIES[name]])
-        return None if parts is None else name.encode() + b":" + parts
+        return _parts(name, [getattr(value, attribute) for attribute in _GEOMETRIES[name]])
+    if cls is dict:
+        # What PostgreSQL's drivers send as hstore.
+        return _parts(name, [part for pair in value.items() for part in pair])
+    if name in _WRAPPERS and _class(name) is cls:
+        return _parts(name, [getattr(value, _WRAPPERS[name])])
+    if name in _NUMBERS and _class(name) is cls:
+        return _parts(name, [_NUMBERS[name](value)])
     if name in ("psycopg.types.json.Jsonb", "psycopg.types.json.Json"):
         return _json(name, value.dumps, value.obj)
-    if name == "psycopg2.extras.Json" or name == "psycopg2._json.Json":
+    if name in (
+        "psycopg2.extras.Json",
+        "psycopg2._json.Json",
+        "django.db.backends.postgresql.psycopg_any.Jsonb",
+    ):
         return _json(name, value.dumps, value.adapted)
     return None
+
+
+def _parts(name: str, values: list[Any]) -> bytes | None:
+    """What a value is made of, after its name."""
+    parts = _kogia.describe(values)
+    return None if parts is None else name.encode() + b":" + parts
 
 
 def _json(name: str, dumps: Any, value: Any) -> bytes | None:
@@ -114,7 +142,7 @@ def _json(name: str, dumps: Any, value: Any) -> bytes | None:
 def _class(name: str) -> Any:
     """A class of a driver, if the driver is in use."""
     module, _, cls = name.rpartition(".")
-    if name not in _RANGES and name not in _GEOMETRIES and name != _MULTIRANGE:
+    if name not in _OF_DRIVERS:
         return None
     loaded = sys.modules.get(module)
     return getattr(loaded, cls, None)

@@ -48,6 +48,9 @@ enum Kind {
     List,
     Tuple,
     Other,
+    SmallInt,
+    Integer,
+    BigInt,
 }
 
 impl Bound {
@@ -155,6 +158,8 @@ fn convert(types: &Types, value: &pyo3::Bound<'_, PyAny>) -> PyResult<Option<(u3
             Kind::Timedelta,
             Held::Other(text(value.repr()?.into_any())?),
         )
+    } else if let Some((kind, number)) = sized_integer(value)? {
+        (kind, integer(&number)?)
     } else if value.is_exact_instance_of::<PyList>() {
         return sequence(types, value, Kind::List);
     } else if value.is_exact_instance_of::<PyTuple>() {
@@ -167,6 +172,28 @@ fn convert(types: &Types, value: &pyo3::Bound<'_, PyAny>) -> PyResult<Option<(u3
         (Kind::Other, Held::Other(bytes))
     };
     Ok(Some((kind as u32, held)))
+}
+
+/// An integer that Django has given the size of its column, as it does with psycopg 3.
+fn sized_integer<'py>(
+    value: &pyo3::Bound<'py, PyAny>,
+) -> PyResult<Option<(Kind, pyo3::Bound<'py, PyInt>)>> {
+    let Ok(number) = value.cast::<PyInt>() else {
+        return Ok(None);
+    };
+    let class = value.get_type();
+    let name = class.name()?;
+    let kind = match name.to_str()? {
+        "Int2" => Kind::SmallInt,
+        "Int4" => Kind::Integer,
+        "Int8" => Kind::BigInt,
+        _ => return Ok(None),
+    };
+    // Of a driver that was not imported there are no objects.
+    let modules = value.py().import("sys")?.getattr("modules")?;
+    let module = modules.call_method1("get", ("psycopg.types.numeric",))?;
+    let known = !module.is_none() && class.is(&module.getattr(name)?);
+    Ok(known.then(|| (kind, number.clone())))
 }
 
 /// An integer of any size.

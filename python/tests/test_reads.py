@@ -5,7 +5,7 @@ import decimal
 import uuid
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, connections, models, transaction
 from django.db.models import Count
 from django.db.models.sql.constants import MULTI
 from django.test.utils import CaptureQueriesContext
@@ -176,3 +176,41 @@ def test_a_compiler_that_was_given_the_proxy_of_the_connection():
     with transaction.atomic():
         Author.objects.create(name="Poe")
         assert read() == ["Melville", "Poe"]
+
+
+def test_a_count_of_a_query_that_groups():
+    author = Author.objects.create(name="Melville")
+    Author.objects.create(name="Poe")
+    book = Book.objects.create(title="Moby-Dick", author=author)
+    writers = Author.objects.annotate(n=models.Count("books")).filter(n__gte=1)
+    for read in (writers.count, lambda: writers.aggregate(models.Sum("n"))["n__sum"]):
+        assert read() == 1
+        assert queries(read) == (1, 0)
+    book.delete()
+    assert writers.count() == 0
+
+
+def test_numbers_that_django_gives_a_size():
+    # With psycopg 3 the parameters of these queries have a type of their own for each column.
+    Author.objects.create(name="Melville")
+    assert Author.objects.exists()
+    assert queries(Author.objects.exists) == (True, 0)
+    for field in (models.SmallIntegerField, models.IntegerField, models.BigIntegerField):
+        for number in (1, 2):
+            one = models.Value(number, output_field=field())
+            read = Author.objects.annotate(one=one).values_list("one").get
+            assert read() == (number,)
+            assert queries(read) == ((number,), 0)
+
+
+def test_the_first_read_after_a_change_of_the_schema_is_kept():
+    Author.objects.create(name="Melville")
+    assert Author.objects.count() == 1
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE shop_passing (id INTEGER)")
+    try:
+        assert queries(Author.objects.count) == (1, 1)
+        assert queries(Author.objects.count) == (1, 0)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE shop_passing")

@@ -147,8 +147,28 @@ def parameters():
         None, "", b"", 0, False, -0.0, 0.0, dt(2024, 1, 1), datetime.date(2024, 1, 1), "2024-01-01",
         dt(2024, 1, 1, tzinfo=UTC), datetime.time(1), datetime.timedelta(1), uuid.UUID(int=1),
         str(uuid.UUID(int=1)), ipaddress.ip_address("127.0.0.1"), ipaddress.ip_interface("127.0.0.1"),
-        Colour.RED, "red", 2**70, str(2**70),
+        Colour.RED, "red", 2**70, str(2**70), {}, {"a": None}, {"a": "b"}, {"a": "b", "c": None},
+        {"a": {}}, ["a", "b"], [{"a": "b"}],
+        *of_drivers(),
     ]  # fmt: skip
+
+
+def of_drivers():
+    """What Django wraps parameters in, for the driver that is in use."""
+    if not IS_POSTGRES:
+        return []
+    from django.db.backends.postgresql import psycopg_any
+
+    Binary = connection.Database.Binary
+    made = [Binary(b"1"), Binary(b"2"), psycopg_any.Jsonb({"a": 1}), psycopg_any.Jsonb({"a": 2})]
+    if not psycopg_any.is_psycopg3:
+        return [*made, psycopg_any.Inet("127.0.0.1"), psycopg_any.Inet("127.0.0.2")]
+    from psycopg.types import numeric
+
+    sized = [numeric.Int2, numeric.Int4, numeric.Int8, numeric.IntNumeric]
+    return made + [
+        make(value) for make in (*sized, numeric.Float4, numeric.Float8) for value in (1, 2)
+    ]
 
 
 def test_parameters_are_told_apart():
@@ -157,7 +177,9 @@ def test_parameters_are_told_apart():
     assert len(set(described)) == len(described)
 
 
-@pytest.mark.parametrize("value", [Text("a"), Number(1), object(), lazystr("a"), {"a": 1}, {1}])
+@pytest.mark.parametrize(
+    "value", [Text("a"), Number(1), object(), lazystr("a"), {"a": object()}, {1}]
+)
 def test_parameters_of_unknown_types(value):
     assert _kogia.describe([value]) is None
 
@@ -234,6 +256,24 @@ def test_hstore():
         fresh = select(expression)
         again, _ = queries(lambda: select(expression))
         assert same(again, fresh) and fresh == [({"a": "1", "b": None},)]
+
+
+@only(IS_POSTGRES)
+@pytest.mark.django_db(transaction=True)
+def test_a_stable_function_that_reads_no_table():
+    Author.objects.create(name="Brontë")
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE EXTENSION IF NOT EXISTS unaccent")
+        cursor.execute(
+            "CREATE FUNCTION longest(text) RETURNS text LANGUAGE sql STABLE "
+            "AS 'SELECT max(name) FROM shop_author'"
+        )
+    with override_settings(KOGIA=kogia(CACHE_RAW=True)):
+        for function, needed in (("unaccent", 0), ("longest", 1)):
+            first = select(f"{function}(name)")
+            assert queries(lambda name=function: select(f"{name}(name)")) == (first, needed)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION longest")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -75,8 +75,9 @@ impl SessionConfig {
 fn access_in_autocommit(isolation: Isolation, autocommit: bool) -> Access {
     if isolation == Isolation::ReadUncommitted {
         Access::Bypass(SessionBypass::ReadUncommitted)
-    } else if !autocommit {
-        // The query would open a transaction, whose snapshot nobody prepared for.
+    } else if !autocommit && isolation.is_snapshot() {
+        // The query would open a transaction, whose snapshot nobody prepared for. At READ
+        // COMMITTED there is none: each statement has its own.
         Access::Bypass(SessionBypass::SnapshotMoved)
     } else {
         Access::Shared

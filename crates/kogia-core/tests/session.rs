@@ -345,6 +345,27 @@ fn mysql_without_autocommit_opens_transactions_by_itself() {
 }
 
 #[test]
+fn mysql_without_autocommit_reads_what_is_committed_at_read_committed() {
+    let mut session = Harness::new(Dialect::MySql);
+    session.effect(Effect::Autocommit(false));
+    assert_eq!(
+        session.access("book"),
+        Access::Bypass(SessionBypass::SnapshotMoved)
+    );
+    let level = Isolation::ReadCommitted;
+    session.effect(COMMIT);
+    session.effect(Effect::SetIsolation {
+        scope: IsolationScope::Session,
+        level,
+    });
+    session.effect(COMMIT);
+    assert!(!session.state.wants_commit_generation());
+    assert_eq!(session.access("book"), Access::Shared);
+    session.run(&session.write("book"), Outcome::Done);
+    assert_eq!(session.access("book"), Access::Private);
+}
+
+#[test]
 fn ddl_and_begin_commit_implicitly_on_mysql() {
     for effect in [Effect::ImplicitCommit, Effect::Begin { isolation: None }] {
         let mut session = Harness::new(Dialect::MySql);

@@ -219,20 +219,22 @@ impl CacheInner {
                 cache: Arc::clone(self),
                 invalidation,
                 open: true,
+                postponed: false,
             }),
             Err(error) => {
                 self.events.store_failed(&error);
-                if self.on_failure == OnStoreFailure::Strict {
-                    // Some of the tags may have been marked before the store failed.
-                    self.pending.add(owner, invalidation.tags().clone());
+                // Some of the tags may have been marked before the store failed.
+                let is_strict = self.on_failure == OnStoreFailure::Strict;
+                self.postpone(owner, invalidation.tags(), !is_strict);
+                if is_strict {
                     return Err(error.into());
                 }
                 // From here on this process bypasses the tags, and clears them once it can.
-                self.pending.add(owner, invalidation.tags().clone());
                 Ok(Marks {
                     cache: Arc::clone(self),
                     invalidation,
                     open: true,
+                    postponed: true,
                 })
             }
         }
@@ -257,8 +259,9 @@ impl CacheInner {
         self.settle_pending();
         self.pending
             .lock()
+            .waiting
             .iter()
-            .any(|(_, pending)| pending.intersects(tags))
+            .any(|postponed| postponed.tags.intersects(tags))
     }
 
     /// Has a mark acknowledged while at least half of its lease remains, so that the commit may
@@ -294,8 +297,12 @@ impl CacheInner {
             return;
         }
         // The lock is held until the tags are cleared, so that no reader misses them meanwhile.
-        self.pending.lock().retain(|(owner, tags)| {
-            let acknowledged = self.store.clear(*owner, tags).is_ok();
+        let mut is_reached = true;
+        self.pending.lock().waiting.retain(|postponed| {
+            let Postponed { owner, tags, open } = postponed;
+            // A store that fails once is not asked again for each of the others.
+            let acknowledged = !open && is_reached && self.store.clear(*owner, tags).is_ok();
+            is_reached &= *open || acknowledged;
             if acknowledged {
                 self.pending.count.fetch_sub(1, Ordering::SeqCst);
                 self.events.invalidated(tags.as_slice().len());
@@ -308,32 +315,128 @@ impl CacheInner {
         self.lease
     }
 
-    fn clear(&self, owner: OwnerId, tags: &TagSet) {
+    /// Keeps an invalidation that the store has not acknowledged, and tries again until it does.
+    ///
+    /// Every later call tries, too; the thread is for a process that makes none, so that others do
+    /// not go on serving what it has changed. It lives only as long as something is left to be
+    /// sent, and a child of a fork, in which it does not live, starts its own.
+    ///
+    /// What is still `open`, because its commit is yet to be sent, only makes this process bypass
+    /// the tags: sent before the commit, the invalidation would be too early.
+    fn postpone(self: &Arc<Self>, owner: OwnerId, tags: &TagSet, open: bool) {
+        let must_start = self.pending.add(owner, tags, open);
+        if !must_start {
+            return;
+        }
+        let cache = Arc::downgrade(self);
+        let retry = move || {
+            let mut pause = RETRY_FIRST;
+            loop {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(RETRY_LAST);
+                let Some(cache) = cache.upgrade() else { return };
+                cache.settle_pending();
+                if cache.pending.is_over() {
+                    return;
+                }
+            }
+        };
+        let started = std::thread::Builder::new()
+            .name("kogia-retry".to_owned())
+            .spawn(retry);
+        if let Err(error) = started {
+            self.pending.lock().retrying = None;
+            tracing::warn!(%error, "invalidations are only sent again at the next call");
+        }
+    }
+
+    fn clear(self: &Arc<Self>, owner: OwnerId, tags: &TagSet) {
         match self.store.clear(owner, tags) {
-            Ok(()) => self.events.invalidated(tags.as_slice().len()),
+            Ok(()) => {
+                self.pending.forget(owner, tags);
+                self.events.invalidated(tags.as_slice().len());
+            }
             Err(error) => {
                 self.events.store_failed(&error);
-                self.pending.add(owner, tags.clone());
+                self.postpone(owner, tags, false);
             }
         }
     }
 }
 
+/// How long until an invalidation that the store did not acknowledge is sent again, first and at
+/// last.
+const RETRY_FIRST: Duration = Duration::from_millis(20);
+const RETRY_LAST: Duration = Duration::from_secs(1);
+
 /// Invalidations that the store has not acknowledged.
 #[derive(Debug, Default)]
 struct Pending {
     count: AtomicUsize,
-    waiting: Mutex<Vec<(OwnerId, TagSet)>>,
+    list: Mutex<PendingList>,
+}
+
+#[derive(Debug, Default)]
+struct PendingList {
+    waiting: Vec<Postponed>,
+    /// The process whose thread sends them again.
+    retrying: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Postponed {
+    owner: OwnerId,
+    tags: TagSet,
+    open: bool,
 }
 
 impl Pending {
-    fn add(&self, owner: OwnerId, tags: TagSet) {
-        self.count.fetch_add(1, Ordering::SeqCst);
-        self.lock().push((owner, tags));
+    /// Adds one, or closes the one that is there; whether a thread must be started to send it.
+    fn add(&self, owner: OwnerId, tags: &TagSet, open: bool) -> bool {
+        let mut list = self.lock();
+        match list.position(owner, tags) {
+            Some(known) => list.waiting[known].open = open,
+            None => {
+                self.count.fetch_add(1, Ordering::SeqCst);
+                let tags = tags.clone();
+                list.waiting.push(Postponed { owner, tags, open });
+            }
+        }
+        let process = Some(std::process::id());
+        !open && std::mem::replace(&mut list.retrying, process) != process
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(OwnerId, TagSet)>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The store has acknowledged it after all.
+    fn forget(&self, owner: OwnerId, tags: &TagSet) {
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        let mut list = self.lock();
+        if let Some(known) = list.position(owner, tags) {
+            list.waiting.swap_remove(known);
+            self.count.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether nothing is left to be sent, so that the thread may end.
+    fn is_over(&self) -> bool {
+        let mut list = self.lock();
+        let is_over = list.waiting.iter().all(|postponed| postponed.open);
+        if is_over {
+            list.retrying = None;
+        }
+        is_over
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PendingList> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PendingList {
+    fn position(&self, owner: OwnerId, tags: &TagSet) -> Option<usize> {
+        let same = |known: &Postponed| known.owner == owner && known.tags == *tags;
+        self.waiting.iter().position(same)
     }
 }
 
@@ -347,6 +450,8 @@ pub struct Marks {
     cache: Arc<CacheInner>,
     invalidation: Invalidation,
     open: bool,
+    /// The store did not acknowledge them; this process alone bypasses the tags.
+    postponed: bool,
 }
 
 impl Marks {
@@ -367,9 +472,7 @@ impl Marks {
     pub(crate) fn widen(&self, tags: &TagSet) {
         if let Err(error) = self.cache.renew(tags) {
             tracing::warn!(%error, "tags that were found out late could not be invalidated");
-            self.cache
-                .pending
-                .add(self.invalidation.owner(), tags.clone());
+            self.cache.postpone(self.invalidation.owner(), tags, false);
         }
     }
 }
@@ -377,8 +480,13 @@ impl Marks {
 impl Drop for Marks {
     fn drop(&mut self) {
         if self.open {
-            let tags = self.invalidation.tags().as_slice().len();
-            self.cache.events.tell(&Event::Abandoned { tags });
+            let (owner, tags) = (self.invalidation.owner(), self.invalidation.tags());
+            let count = tags.as_slice().len();
+            self.cache.events.tell(&Event::Abandoned { tags: count });
+            if self.postponed {
+                // There is no mark whose lease could end.
+                self.cache.postpone(owner, tags, false);
+            }
         }
     }
 }

@@ -681,6 +681,63 @@ fn a_clear_that_fails_is_sent_again() {
     assert_eq!(read(&database, BOOKS, 2), (1, true));
 }
 
+/// Two caches over one store, as two processes have.
+fn two_over(store: &Arc<Fragile>) -> (Database, Database) {
+    let one = || built(|builder| builder.store(Arc::clone(store) as Arc<dyn Store>)).1;
+    (one(), one())
+}
+
+#[test]
+fn what_a_store_missed_is_sent_again_by_a_process_that_rests() {
+    let store = Fragile::new();
+    let (resting, other) = two_over(&store);
+    assert_eq!(read(&other, BOOKS, 1), (1, false));
+    store.broken.store(true, Ordering::SeqCst);
+    write(&resting, WRITE);
+    store.broken.store(false, Ordering::SeqCst);
+    let deadline = std::time::Instant::now() + Duration::from_secs(5);
+    while read(&other, BOOKS, 2) == (1, true) {
+        assert!(std::time::Instant::now() < deadline, "nobody sent it again");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_a_store_missed_is_not_sent_again_before_the_commit() {
+    let store = Fragile::new();
+    let (writer, other) = two_over(&store);
+    let mut session = writer.session(Backend::Process);
+    store.broken.store(true, Ordering::SeqCst);
+    let running = session.before(WRITE, &[]).unwrap();
+    store.broken.store(false, Ordering::SeqCst);
+    for _ in 0..2 {
+        assert_eq!(
+            read(&writer, BOOKS, 1),
+            (1, false),
+            "it knows that it writes"
+        );
+    }
+    assert_eq!(read(&other, BOOKS, 1), (1, false));
+    assert_eq!(read(&other, BOOKS, 1), (1, true), "it cannot know");
+    session.after(running, Outcome::Done);
+    assert_eq!(read(&other, BOOKS, 2), (2, false));
+    assert_eq!(read(&writer, BOOKS, 3), (2, true));
+}
+
+#[test]
+fn what_a_store_missed_is_sent_when_nobody_knows_how_it_ended() {
+    let store = Fragile::new();
+    let (writer, other) = two_over(&store);
+    let mut session = writer.session(Backend::Process);
+    store.broken.store(true, Ordering::SeqCst);
+    let running = session.before(WRITE, &[]).unwrap();
+    store.broken.store(false, Ordering::SeqCst);
+    assert_eq!(read(&other, BOOKS, 1), (1, false));
+    session.after(running, Outcome::Unknown);
+    assert_eq!(read(&writer, BOOKS, 2), (2, false));
+    assert_eq!(read(&other, BOOKS, 3), (2, true));
+}
+
 /// A resolver that says what it is told to.
 struct Judge(Verdict);
 

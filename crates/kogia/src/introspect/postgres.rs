@@ -280,8 +280,13 @@ SELECT a.adrelid::text, 'iu'
  ORDER BY 1, 2
 ";
 
+/// A stable function may read tables that the text does not show, unless it is known not to:
+/// `unaccent` is stable because of its dictionary, which only DDL changes, as `to_tsvector` is.
 const FUNCTIONS: &str = r"
-SELECT p.proname::text, CASE WHEN p.prokind = 'p' THEN 'v' ELSE p.provolatile::text END
+SELECT p.proname::text,
+       CASE WHEN p.prokind = 'p' THEN 'v'
+            WHEN p.prosrc = 'unaccent_dict' AND p.probin = '$libdir/unaccent' THEN 'i'
+            ELSE p.provolatile::text END
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
 ";

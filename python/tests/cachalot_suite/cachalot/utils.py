@@ -15,11 +15,13 @@ def _get_tables(db_alias, query, compiler=False):
     wrapper = connections[db_alias]
     wrapper.ensure_connection()
     try:
-        sql, _ = query.get_compiler(db_alias).as_sql()
+        sql, params = query.get_compiler(db_alias).as_sql()
     except EmptyResultSet:
         # Django itself sends no query; cachalot names the tables of its model.
         return {query.get_meta().db_table}
     found = link.of(wrapper)
+    # A table of a moment ago is in the catalog after the next read.
+    found.look_up(sql, params, b"tables")
     reads, _, why = found.database.analyze(sql)
     if why is not None:
         raise UncachableQuery(why)
