@@ -88,10 +88,11 @@ def replace_files(folder):
 
 
 def overwrite(folder):
-    for file in folder.iterdir():
-        size = file.stat().st_size
-        with open(file, "r+b") as opened:
-            opened.write(os.urandom(min(size, 1_000_000)))
+    # The data. The small file beside it holds the lock of all writers, and who writes over that
+    # may leave one that is held for ever; see DESIGN.md.
+    file = max(folder.iterdir(), key=lambda file: file.stat().st_size)
+    with open(file, "r+b") as opened:
+        opened.write(os.urandom(min(file.stat().st_size, 1_000_000)))
 
 
 # Files that are cut off under a process that has mapped them end it; nothing can be done about
