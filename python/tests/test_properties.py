@@ -226,7 +226,7 @@ def test_values_of_postgres():
     @Property(600)(postgres_values())
     def check(typed):
         name, value = typed
-        read = lambda: select(f"%s::{name}", [value])
+        read = lambda: select(f"CAST(%s AS {name})", [value])
         fresh = read()
         again, needed = queries(read)
         assert needed == 0
