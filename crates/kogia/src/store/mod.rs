@@ -4,6 +4,8 @@
 #[cfg(all(feature = "file", target_os = "linux"))]
 mod file;
 mod memory;
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod remote;
 mod url;
 
 #[cfg(all(feature = "file", target_os = "linux"))]
