@@ -24,3 +24,5 @@ pub use self::store::FileStore;
 pub use self::store::{
     Abandoned, Backend, Mark, MemoryStore, Store, StoreError, StoreUrl, StoreUrlError, Usage,
 };
+#[cfg(feature = "redis")]
+pub use self::store::{RedisAddress, RedisStore, RedisUrl};

@@ -4,6 +4,8 @@
 #[cfg(all(feature = "file", target_os = "linux"))]
 mod file;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod remote;
 mod url;
@@ -11,6 +13,8 @@ mod url;
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use self::file::FileStore;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisAddress, RedisStore, RedisUrl};
 pub(crate) use self::url::DEFAULT_CAPACITY;
 pub use self::url::{StoreUrl, StoreUrlError};
 
@@ -28,6 +32,8 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
         StoreUrl::Memory { capacity } => Ok(Arc::new(MemoryStore::new(*capacity))),
         #[cfg(all(feature = "file", target_os = "linux"))]
         StoreUrl::File { path, capacity } => Ok(Arc::new(FileStore::open(path, *capacity)?)),
+        #[cfg(feature = "redis")]
+        StoreUrl::Redis(url) => Ok(Arc::new(RedisStore::new(url.clone()))),
         #[cfg(not(all(feature = "file", target_os = "linux")))]
         StoreUrl::File { .. } => Err(StoreError::Open {
             url: url.to_string(),

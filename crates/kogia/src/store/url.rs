@@ -23,6 +23,9 @@ pub enum StoreUrl {
         /// Bytes at most.
         capacity: u64,
     },
+    /// In a Redis or Valkey server.
+    #[cfg(feature = "redis")]
+    Redis(super::RedisUrl),
 }
 
 /// What a store holds if its URL names no capacity: enough for a hundred thousand lists of rows,
@@ -38,7 +41,7 @@ pub(crate) const MIN_CAPACITY: u64 = 1_000_000;
 pub enum StoreUrlError {
     /// The part before the colon is none of ours.
     #[error(
-        "unknown store {0:?}, use memory:?capacity=256MB or file:///var/cache/app?capacity=1GB"
+        "unknown store {0:?}, use memory:?capacity=256MB, file:///var/cache/app?capacity=1GB or redis://localhost/0"
     )]
     Scheme(String),
     /// `file:` without an absolute path.
@@ -50,6 +53,14 @@ pub enum StoreUrlError {
     /// An option that the store does not have.
     #[error("unknown option {0:?}, the one there is is capacity, as in ?capacity=256MB")]
     Option(String),
+    /// Something in the URL of a server.
+    #[error("wrong URL of a store: {0}")]
+    Server(String),
+    /// An option that a server's store does not have.
+    #[error(
+        "unknown option {0:?}, there are prefix, timeout, connect_timeout, max_entry, quarantine, and ca for TLS"
+    )]
+    ServerOption(String),
     /// A capacity that is no size.
     #[error("{0:?} is no size, write for instance 256MB or 1GiB")]
     Size(String),
@@ -62,6 +73,12 @@ impl FromStr for StoreUrl {
     type Err = StoreUrlError;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
+        #[cfg(feature = "redis")]
+        if let Some((scheme, _)) = url.split_once(':')
+            && super::RedisUrl::SCHEMES.contains(&scheme)
+        {
+            return super::RedisUrl::parse(url).map(StoreUrl::Redis);
+        }
         let (body, query) = url.split_once('?').unwrap_or((url, ""));
         let (scheme, rest) = body
             .split_once(':')
@@ -98,12 +115,14 @@ impl fmt::Display for StoreUrl {
             StoreUrl::File { path, capacity } => {
                 write!(f, "file://{}?capacity={capacity}B", path.display())
             }
+            #[cfg(feature = "redis")]
+            StoreUrl::Redis(url) => url.fmt(f),
         }
     }
 }
 
 /// A size such as `256MB`, `1GiB` or `1000000`.
-fn parse_size(text: &str) -> Result<u64, StoreUrlError> {
+pub(super) fn parse_size(text: &str) -> Result<u64, StoreUrlError> {
     let error = || StoreUrlError::Size(text.to_owned());
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
@@ -125,7 +144,7 @@ fn parse_size(text: &str) -> Result<u64, StoreUrlError> {
 }
 
 /// The path with `%20` and the like replaced, or `None` if that gives no text.
-fn percent_decoded(path: &str) -> Option<String> {
+pub(super) fn percent_decoded(path: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -178,7 +197,7 @@ mod tests {
     #[test]
     fn wrong_urls_say_what_to_write() {
         let message = |url: &str| url.parse::<StoreUrl>().unwrap_err().to_string();
-        assert!(message("redis://h").contains("unknown store \"redis\""));
+        assert!(message("mongo://h").contains("unknown store \"mongo\""));
         assert!(message("nonsense").contains("memory:?capacity=256MB"));
         assert!(message("file:relative").contains("absolute folder"));
         assert!(message("file:///").contains("absolute folder"));
