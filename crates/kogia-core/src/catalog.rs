@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
-use crate::schema::{Cascade, KeyColumn, Relation, RelationKind, Schema, Trigger, Volatility};
+use crate::schema::{Cascade, Function, KeyColumn, Relation, RelationKind, Schema, Trigger};
 use crate::tag::{DatabaseId, TableTags};
 
 /// An index over the facts of one database: what a name in a statement stands for.
@@ -83,12 +83,14 @@ impl Catalog {
         }
     }
 
-    /// What the database declares about a function of a user or an extension.
-    pub fn function(&self, folded: &str) -> Option<Volatility> {
-        self.schema
-            .functions
-            .get(folded)
-            .map(|function| function.volatility)
+    /// What is known about a function of a user or an extension.
+    pub fn function(&self, folded: &str) -> Option<&Function> {
+        self.schema.functions.get(folded)
+    }
+
+    /// Whether there is a function that may leave the session in another state.
+    pub fn may_change_session(&self) -> bool {
+        self.schema.functions.values().any(|it| it.changes_session)
     }
 
     /// Whether a qualifier (a database on MySQL, an attached file on SQLite) names another database
@@ -548,11 +550,15 @@ mod tests {
     fn functions_are_what_the_catalog_says() {
         let mut schema = Schema::unknown(Dialect::Postgres);
         let function = Function {
-            volatility: Volatility::Stable,
+            volatility: crate::schema::Volatility::Stable,
+            changes_session: false,
         };
         schema.functions.insert("price".into(), function);
         let catalog = Catalog::new(&DatabaseId::new("test"), schema);
-        assert_eq!(catalog.function("price"), Some(Volatility::Stable));
+        assert_eq!(
+            catalog.function("price").map(|it| it.volatility),
+            Some(crate::schema::Volatility::Stable)
+        );
         assert_eq!(catalog.function("cost"), None);
         assert!(!catalog.is_loaded());
     }

@@ -202,6 +202,8 @@ pub struct Function {
     /// Whether its result depends on its arguments and the database alone, and it writes nothing
     /// (`IMMUTABLE`; `DETERMINISTIC` with `NO SQL`).
     pub volatility: Volatility,
+    /// Whether it may leave the session in another state: settings, temporary tables.
+    pub changes_session: bool,
 }
 
 /// How a function behaves, as the database declares it.

@@ -31,8 +31,16 @@ pub(super) fn fingerprint(schema: &Schema) -> [u8; 32] {
         whole.0.update(&digest);
     }
     whole.number(functions.len() as u64);
-    for (name, Function { volatility }) in functions {
+    for (
+        name,
+        Function {
+            volatility,
+            changes_session,
+        },
+    ) in functions
+    {
         whole.text(name);
+        whole.flag(*changes_session);
         whole.number(match volatility {
             Volatility::Immutable => 0,
             Volatility::Stable => 1,
@@ -174,6 +182,7 @@ mod tests {
             "f".into(),
             Function {
                 volatility: Volatility::Stable,
+                changes_session: false,
             },
         );
         assert_ne!(fingerprint(&schema), secured);

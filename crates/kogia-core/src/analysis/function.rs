@@ -7,7 +7,7 @@ use sqlparser::ast::{
 };
 
 use crate::dialect::{Dialect, FunctionKind, function_kind, means_the_clock};
-use crate::schema::Volatility;
+use crate::schema::{self, Volatility};
 
 use super::collector::Collector;
 use super::relation::identifiers;
@@ -77,7 +77,7 @@ impl Collector<'_> {
             None => return self.own_function(own, name),
         }
         // Users may overload the names of built-in functions.
-        if !matches!(own, None | Some(Volatility::Immutable)) {
+        if own.is_some_and(|own| own.volatility != Volatility::Immutable || own.changes_session) {
             self.own_function(own, name);
         }
     }
@@ -128,8 +128,21 @@ impl Collector<'_> {
     }
 
     /// A function that the dialect does not know: the catalog decides.
-    fn own_function(&mut self, volatility: Option<Volatility>, name: &ObjectName) {
-        match volatility {
+    fn own_function(&mut self, function: Option<&schema::Function>, name: &ObjectName) {
+        // Whatever is set in the function stays set after it.
+        let changes_session = match function {
+            Some(function) => function.changes_session,
+            // With a catalog, what it does not list is built in, or only this session has it.
+            None if self.catalog.is_loaded() => {
+                let schema = name.0.first().and_then(|part| part.as_ident());
+                name.0.len() > 1 && schema.is_none_or(|it| it.value != "pg_catalog")
+            }
+            None => self.dialect != Dialect::Sqlite,
+        };
+        if changes_session {
+            self.taint(&format!("{name}()"), false);
+        }
+        match function.map(|function| function.volatility) {
             Some(Volatility::Immutable) => {}
             // It writes nothing, but may read tables that the text does not show.
             Some(Volatility::Stable) => {
@@ -147,8 +160,8 @@ impl Collector<'_> {
         let folded = self.catalog.fold(&name.value);
         match self.dialect {
             Dialect::Postgres => {
-                if let Some(volatility) = self.catalog.function(&folded) {
-                    self.own_function(Some(volatility), &ObjectName::from(vec![name.clone()]));
+                if let Some(function) = self.catalog.function(&folded) {
+                    self.own_function(Some(function), &ObjectName::from(vec![name.clone()]));
                 }
             }
             // Sequences in the Oracle mode of MariaDB.

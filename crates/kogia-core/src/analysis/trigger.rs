@@ -17,16 +17,14 @@ impl Collector<'_> {
     /// A trigger of the table that a change fires.
     ///
     /// What its statements do is added to the write set. A body with a statement that cannot be
-    /// described may write anything; that its session may have changed, too, is not considered, as
-    /// for functions.
+    /// described may write anything, and change the session if any function of the database does.
     pub(super) fn fire(&mut self, table: &Facts, change: &Change, body: &TriggerBody) {
         let tokens = match body {
             TriggerBody::Statements(text) => prepare::tokens(self.dialect, text),
             TriggerBody::Unknown => None,
         };
         let Some(tokens) = tokens else {
-            self.wide = self.wide.join(Wide::Database);
-            return;
+            return self.undescribed();
         };
         let mut inner = Collector::new(self.database, self.catalog);
         // What looks like the key may be a variable of that name.
@@ -50,12 +48,18 @@ impl Collector<'_> {
                 _ => described = false,
             }
         }
-        let wide = if described {
-            inner.wide
+        if described {
+            self.wide = self.wide.join(inner.wide);
         } else {
-            Wide::Database
-        };
-        self.wide = self.wide.join(wide);
+            self.undescribed();
+        }
+    }
+
+    fn undescribed(&mut self) {
+        self.wide = self.wide.join(Wide::Database);
+        if self.catalog.may_change_session() {
+            self.taint("trigger", false);
+        }
     }
 }
 

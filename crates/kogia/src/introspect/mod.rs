@@ -10,16 +10,14 @@
 
 mod mysql;
 mod postgres;
+mod routine;
 mod sqlite;
 mod token;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use kogia_core::{
-    DatabaseId, Dialect, Function, KeyColumn, KeyKind, Relation, Schema, Trigger, TriggerBody,
-    Volatility,
-};
+use kogia_core::{DatabaseId, Dialect, KeyColumn, KeyKind, Relation, Schema, Trigger, TriggerBody};
 
 use crate::database::DatabaseConfig;
 use crate::store::Backend;
@@ -156,21 +154,6 @@ impl<'a> Tables<'a> {
             .filter_map(|name| self.relations.remove(name))
             .collect()
     }
-}
-
-/// Functions by folded name. A call does not show which of several of a name is meant, so the
-/// most volatile counts.
-fn functions<'a>(
-    listed: impl Iterator<Item = (&'a str, Volatility)>,
-) -> BTreeMap<Box<str>, Function> {
-    let mut functions = BTreeMap::new();
-    for (name, volatility) in listed {
-        let function = functions
-            .entry(folded(name))
-            .or_insert(Function { volatility });
-        function.volatility = function.volatility.max(volatility);
-    }
-    functions
 }
 
 /// A name as the engine folds it.

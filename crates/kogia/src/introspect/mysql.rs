@@ -5,9 +5,8 @@ use kogia_core::{
     Volatility, key_kind,
 };
 
-use super::{
-    Answer, Identity, IdentityError, Tables, TextRow, folded, functions, key, unknown_trigger,
-};
+use super::routine::{Body, Routine, functions};
+use super::{Answer, Identity, IdentityError, Tables, TextRow, folded, key, unknown_trigger};
 use crate::database::DatabaseConfig;
 use crate::store::Backend;
 
@@ -136,16 +135,24 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
             relation.triggers.push(unknown_trigger(true, true, true));
         }
     }
-    let volatility = |row: &TextRow| match (row.text(1), row.text(2), row.text(3)) {
-        ("FUNCTION", "YES", "NO SQL") => Volatility::Immutable,
-        ("FUNCTION", _, "NO SQL" | "READS SQL DATA") => Volatility::Stable,
-        _ => Volatility::Volatile,
-    };
+    let routines = routines.iter().map(|row| Routine {
+        name: row.text(0),
+        volatility: match (row.text(1), row.text(2), row.text(3)) {
+            ("FUNCTION", "YES", "NO SQL") => Volatility::Immutable,
+            ("FUNCTION", _, "NO SQL" | "READS SQL DATA") => Volatility::Stable,
+            _ => Volatility::Volatile,
+        },
+        // An account without the right to see it is shown none.
+        body: match row.text(4) {
+            "" => Body::Unknown,
+            text => Body::Text(text),
+        },
+    });
     Schema {
         loaded: true,
         database: Some(database.into()),
         relations: tables.finish(),
-        functions: functions(routines.iter().map(|row| (row.text(0), volatility(row)))),
+        functions: functions(Dialect::MySql, routines),
         ..Schema::unknown(Dialect::MySql)
     }
 }
@@ -297,7 +304,7 @@ SELECT event_object_table, event_manipulation, action_statement, sql_mode
 ";
 
 const FUNCTIONS: &str = r"
-SELECT routine_name, routine_type, is_deterministic, sql_data_access
+SELECT routine_name, routine_type, is_deterministic, sql_data_access, routine_definition
   FROM information_schema.routines
  WHERE routine_schema = DATABASE()
 ";

@@ -5,9 +5,8 @@ use kogia_core::{
     Volatility, key_kind,
 };
 
-use super::{
-    Answer, Identity, IdentityError, Tables, TextRow, folded, functions, key, unknown_trigger,
-};
+use super::routine::{Body, Routine, functions};
+use super::{Answer, Identity, IdentityError, Tables, TextRow, folded, key, unknown_trigger};
 use crate::database::DatabaseConfig;
 use crate::store::Backend;
 
@@ -135,15 +134,24 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
                 .push(unknown_trigger(on('i'), on('u'), on('d')));
         }
     }
-    let volatility = |row: &TextRow| match row.text(1) {
-        "i" => Volatility::Immutable,
-        "s" => Volatility::Stable,
-        _ => Volatility::Volatile,
-    };
+    let routines = routines.iter().map(|row| Routine {
+        name: row.text(0),
+        volatility: match row.text(1) {
+            "i" => Volatility::Immutable,
+            "s" => Volatility::Stable,
+            _ => Volatility::Volatile,
+        },
+        body: match row.text(2) {
+            "c" | "internal" => Body::Harmless,
+            // One in the standard's form has no text here.
+            "sql" | "plpgsql" if !row.text(3).is_empty() => Body::Text(row.text(3)),
+            _ => Body::Unknown,
+        },
+    });
     Schema {
         loaded: true,
         relations: tables.finish(),
-        functions: functions(routines.iter().map(|row| (row.text(0), volatility(row)))),
+        functions: functions(Dialect::Postgres, routines),
         ..Schema::unknown(Dialect::Postgres)
     }
 }
@@ -286,7 +294,10 @@ const FUNCTIONS: &str = r"
 SELECT p.proname::text,
        CASE WHEN p.prokind = 'p' THEN 'v'
             WHEN p.prosrc = 'unaccent_dict' AND p.probin = '$libdir/unaccent' THEN 'i'
-            ELSE p.provolatile::text END
-  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+            ELSE p.provolatile::text END,
+       l.lanname::text, p.prosrc
+  FROM pg_proc p
+  JOIN pg_namespace n ON n.oid = p.pronamespace
+  JOIN pg_language l ON l.oid = p.prolang
  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
 ";

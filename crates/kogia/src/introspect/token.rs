@@ -77,6 +77,12 @@ impl<'a> Tokens<'a> {
     }
 
     /// How many tokens there are.
+    /// The tokens with their texts.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Kind, &'a str)> + '_ {
+        let text = |token: &Token| (token.kind, self.text.get(token.range.clone()).unwrap_or(""));
+        self.tokens.iter().map(text)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.tokens.len()
     }

@@ -85,7 +85,10 @@ fn shop(dialect: Dialect) -> Analyzer {
             ..table("secured")
         },
     ];
-    let function = |volatility| Function { volatility };
+    let function = |volatility| Function {
+        volatility,
+        changes_session: false,
+    };
     schema.functions = BTreeMap::from([
         ("own_immutable".into(), function(Volatility::Immutable)),
         ("own_stable".into(), function(Volatility::Stable)),

@@ -865,6 +865,7 @@ fn a_user_may_overload_a_built_in_function() {
         "lower".into(),
         Function {
             volatility: Volatility::Volatile,
+            changes_session: false,
         },
     );
     let analyzer = Analyzer::new(DatabaseId::new("x"), schema);
@@ -887,6 +888,44 @@ fn functions_that_change_the_session_taint_it() {
         |effect: &Effect| matches!(effect, Effect::Taint { name, .. } if &**name == "search_path");
     assert!(statement.effects.iter().any(taints));
     assert!(!statement.is_cacheable());
+}
+
+#[test]
+fn functions_of_users_may_change_the_session() {
+    let mut schema = shop(Postgres).schema().clone();
+    for (name, changes_session) in [("set_tenant", true), ("touch", false)] {
+        let volatility = Volatility::Volatile;
+        let function = Function {
+            volatility,
+            changes_session,
+        };
+        schema.functions.insert(name.into(), function);
+    }
+    let analyzer = Analyzer::new(DatabaseId::new("shop"), schema);
+    let taints = |sql: &str| {
+        let effects = &analyzer.analyze(sql).effects;
+        let is_taint = |effect: &Effect| matches!(effect, Effect::Taint { .. });
+        effects.iter().any(is_taint)
+    };
+    for sql in [
+        "SELECT set_tenant('a')",
+        "SELECT public.set_tenant('a')",
+        "SELECT * FROM set_tenant('a')",
+        "SELECT id FROM book WHERE set_tenant(title) = 1",
+        "WITH t AS (SELECT set_tenant('a')) SELECT * FROM t",
+        "UPDATE book SET title = set_tenant(title) WHERE id = 1",
+        "SELECT pg_temp.anything()",
+        "SELECT elsewhere.unknown()",
+    ] {
+        assert!(taints(sql), "{sql}");
+    }
+    for sql in [
+        "SELECT touch(1)",
+        "SELECT pg_catalog.pg_backend_pid()",
+        "SELECT lower(title) FROM book",
+    ] {
+        assert!(!taints(sql), "{sql}");
+    }
 }
 
 #[test]

@@ -596,6 +596,7 @@ fn functions_of_users_count_as_the_worse_of_both() {
     let mut schema = shop(Postgres).schema().clone();
     let volatile = Function {
         volatility: Volatility::Volatile,
+        changes_session: false,
     };
     schema.functions.insert("lower".into(), volatile);
     let analyzer = Analyzer::new(DatabaseId::new("shop"), schema);
@@ -633,5 +634,29 @@ fn triggers_that_change_the_key_or_do_more_than_is_known() {
         let sql = "INSERT INTO book (id) VALUES (1)";
         let renewed = renews(Postgres, relations, sql, &[]);
         assert_eq!(renewed, expected, "{body:?}");
+    }
+}
+
+#[test]
+fn triggers_may_change_the_session_where_a_function_does() {
+    for (changes_session, expected) in [(true, true), (false, false)] {
+        let mut relations = catalog(Postgres);
+        relations[0].triggers = vec![Trigger {
+            on_insert: true,
+            on_update: true,
+            on_delete: true,
+            body: TriggerBody::Unknown,
+        }];
+        let mut schema = shop(Postgres).schema().clone();
+        schema.relations = relations;
+        let function = Function {
+            volatility: Volatility::Volatile,
+            changes_session,
+        };
+        schema.functions.insert("f".into(), function);
+        let analyzer = Analyzer::new(DatabaseId::new("shop"), schema);
+        let statement = analyzer.analyze("DELETE FROM book WHERE id = 1");
+        let is_taint = |effect: &crate::Effect| matches!(effect, crate::Effect::Taint { .. });
+        assert_eq!(statement.effects.iter().any(is_taint), expected);
     }
 }
