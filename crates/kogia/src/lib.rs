@@ -22,5 +22,6 @@ pub use self::session::{Running, Session};
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use self::store::FileStore;
 pub use self::store::{
-    Abandoned, Backend, Mark, MemoryStore, Store, StoreError, StoreUrl, StoreUrlError, Usage,
+    Abandoned, Backend, LocalUsage, Mark, MemoryStore, Store, StoreError, StoreUrl, StoreUrlError,
+    TieredStore, Usage,
 };

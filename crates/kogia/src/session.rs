@@ -533,6 +533,7 @@ impl PrivateEntries {
         Some(StoredEntry {
             stamp: entry.stamp.clone(),
             value: entry.value.clone(),
+            remaining: None,
         })
     }
 

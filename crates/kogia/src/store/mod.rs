@@ -1,16 +1,19 @@
 //! Stores: where entries and generations live.
 
+mod entries;
 // LMDB and the boot's name are there on other systems, too, but nobody has tried them.
 #[cfg(all(feature = "file", target_os = "linux"))]
 mod file;
 mod memory;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod remote;
+mod tiered;
 mod url;
 
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use self::file::FileStore;
 pub use self::memory::MemoryStore;
+pub use self::tiered::TieredStore;
 pub(crate) use self::url::DEFAULT_CAPACITY;
 pub use self::url::{StoreUrl, StoreUrlError};
 
@@ -34,6 +37,7 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
             reason: "this program was built without the file store, which there is for Linux"
                 .to_owned(),
         }),
+        StoreUrl::Tiered { shared, local } => Ok(Arc::new(TieredStore::new(open(shared)?, *local))),
     }
 }
 
@@ -146,6 +150,22 @@ pub struct Usage {
     /// The bound on `bytes`.
     pub capacity: u64,
     /// Entries evicted since the store was opened.
+    pub evicted: u64,
+    /// What this process keeps in front of a shared store; see [`TieredStore`].
+    pub local: Option<LocalUsage>,
+}
+
+/// What the local tier of a store holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LocalUsage {
+    /// Copies of entries, current or not.
+    pub entries: u64,
+    /// Their bytes, with overhead.
+    pub bytes: u64,
+    /// The bound on `bytes`.
+    pub capacity: u64,
+    /// Copies evicted, replaced or forgotten since the store was opened.
     pub evicted: u64,
 }
 

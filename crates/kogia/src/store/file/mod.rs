@@ -334,6 +334,7 @@ impl Store for FileStore {
             bytes,
             capacity,
             evicted: self.evicted.load(Ordering::Relaxed),
+            local: None,
         }
     }
 }
