@@ -276,6 +276,19 @@ fn an_entry_of_unknown_lifetime_is_not_copied() {
 }
 
 #[test]
+fn an_answer_with_a_generation_too_few_makes_nothing_current() {
+    let shared = Shared::new();
+    let tags = [table("book")];
+    fill(&*shared, 1, &tags, b"rows");
+    let request = request(1, &tags);
+    let response = shared.read(&request).unwrap();
+    let (stamp, generations) = (response.entry.unwrap().stamp, response.generations);
+    assert!(request.is_current(&stamp, &generations));
+    let (_, too_few) = generations.split_last().unwrap();
+    assert!(!request.is_current(&stamp, too_few));
+}
+
+#[test]
 fn usage_tells_both_tiers_apart() {
     let shared = Shared::new();
     let (one, other) = (tier(&shared), tier(&shared));
