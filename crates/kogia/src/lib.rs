@@ -22,6 +22,6 @@ pub use self::session::{Running, Session};
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use self::store::FileStore;
 pub use self::store::{
-    Abandoned, Backend, LocalUsage, Mark, MemoryStore, Store, StoreError, StoreUrl, StoreUrlError,
-    TieredStore, Usage,
+    Abandoned, Backend, Finding, Level, LocalUsage, Mark, MemoryStore, Store, StoreError, StoreUrl,
+    StoreUrlError, TieredStore, Usage,
 };

@@ -12,7 +12,7 @@ use kogia_core::{
 use smallvec::SmallVec;
 
 use super::entries::{Entries, Entry, deadline};
-use super::{Abandoned, Backend, Mark, Store, StoreError, Usage};
+use super::{Abandoned, Backend, Finding, Mark, Store, StoreError, Usage};
 
 /// Keeps entries and generations in this process, bounded by bytes.
 ///
@@ -142,6 +142,13 @@ impl Store for MemoryStore {
 
     fn usage(&self) -> Usage {
         self.entries.usage()
+    }
+
+    fn examine(&self) -> Vec<Finding> {
+        vec![Finding::note(
+            "each process has a memory store of its own and sees no other one's writes, so it is \
+             right for a program that runs in one process; this is not that of a running program",
+        )]
     }
 }
 

@@ -4,6 +4,7 @@ mod entries;
 // LMDB and the boot's name are there on other systems, too, but nobody has tried them.
 #[cfg(all(feature = "file", target_os = "linux"))]
 mod file;
+mod finding;
 mod memory;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod remote;
@@ -12,6 +13,7 @@ mod url;
 
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use self::file::FileStore;
+pub use self::finding::{Finding, Level};
 pub use self::memory::MemoryStore;
 pub use self::tiered::TieredStore;
 pub(crate) use self::url::DEFAULT_CAPACITY;
@@ -38,6 +40,21 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
                 .to_owned(),
         }),
         StoreUrl::Tiered { shared, local } => Ok(Arc::new(TieredStore::new(open(shared)?, *local))),
+    }
+}
+
+impl StoreUrl {
+    /// Opens the store to look at it: a file store has to be there already, and keeps the capacity
+    /// that it has.
+    pub fn open_existing(&self) -> Result<Arc<dyn Store>, StoreError> {
+        match self {
+            #[cfg(all(feature = "file", target_os = "linux"))]
+            StoreUrl::File { path, .. } => Ok(Arc::new(FileStore::open_existing(path)?)),
+            StoreUrl::Tiered { shared, local } => {
+                Ok(Arc::new(TieredStore::new(shared.open_existing()?, *local)))
+            }
+            other => open(other),
+        }
     }
 }
 
@@ -98,6 +115,12 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// What the store holds, as far as it can tell cheaply.
     fn usage(&self) -> Usage;
+
+    /// What an expert would look at: whether the settings of the store are those that a cache
+    /// needs, how much room is left, what will go wrong. It may take long, and changes nothing.
+    fn examine(&self) -> Vec<Finding> {
+        Vec::new()
+    }
 }
 
 /// A request to mark tags.

@@ -10,7 +10,7 @@ use kogia_core::{Fill, Generation, OwnerId, ReadRequest, ReadResponse, Stamp, Ta
 use smallvec::SmallVec;
 
 use super::entries::{Entries, Entry, deadline};
-use super::{Abandoned, LocalUsage, Mark, Store, StoreError, Usage};
+use super::{Abandoned, Finding, LocalUsage, Mark, Store, StoreError, Usage};
 
 /// Keeps copies of a shared store's entries in this process, and asks the shared store on each
 /// read whether they still are current.
@@ -196,6 +196,15 @@ impl Store for TieredStore {
             }),
             ..self.shared.usage()
         }
+    }
+
+    fn examine(&self) -> Vec<Finding> {
+        let mut found = self.shared.examine();
+        found.push(Finding::note(format!(
+            "each process takes up to {} bytes for copies",
+            self.capacity
+        )));
+        found
     }
 }
 
