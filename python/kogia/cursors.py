@@ -178,21 +178,25 @@ def _taking(name: str) -> Callable[..., Any]:
             if name != "close":
                 return getattr(answer, name)(*args, **kwargs)
             del cursor.__dict__[_RAW]
-        raw = cursor.cursor
+        found = link.of(cursor.db)
+        if found is None or not found.unfinished:
+            return call(cursor, *args, **kwargs)
         result: Any = _NOTHING_FETCHED
-        method = getattr(raw, name)
         try:
-            if name in CursorWrapper.WRAP_ERROR_ATTRS:
-                with cursor.db.wrap_database_errors:
-                    result = method(*args, **kwargs)
-            else:
-                result = method(*args, **kwargs)
+            result = call(cursor, *args, **kwargs)
             return result
         finally:
-            found = link.of(cursor.db)
-            if found is not None and found.unfinished and _is_over(cursor, name, args, result):
-                found.finished(raw)
+            if _is_over(cursor, name, args, result):
+                found.finished(cursor.cursor)
 
+    def call(cursor: CursorWrapper, *args: Any, **kwargs: Any) -> Any:
+        method = getattr(cursor.cursor, name)
+        if not wraps_errors:
+            return method(*args, **kwargs)
+        with cursor.db.wrap_database_errors:
+            return method(*args, **kwargs)
+
+    wraps_errors = name in CursorWrapper.WRAP_ERROR_ATTRS
     take.__name__ = name
     return take
 

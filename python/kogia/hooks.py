@@ -175,11 +175,14 @@ def _execute_sql(
         return iter([answer]) if chunked_fetch else [answer]
     # The statement is made: making it again costs as much as a hit.
     compiler.as_sql = lambda *args, **kwargs: (sql, params)  # type: ignore[method-assign]
+    if answer is not None:
+        found.expect(sql, answer)
     began = time.perf_counter()
+    found.orm += 1
     try:
-        with link.orm(found):
-            result = original(compiler, result_type, chunked_fetch, chunk_size)
+        result = original(compiler, result_type, chunked_fetch, chunk_size)
     finally:
+        found.orm -= 1
         del compiler.as_sql
     observe.ran(found.wrapper.alias, sql, time.perf_counter() - began)
     if answer is None or not answer.wants_rows():

@@ -26,7 +26,7 @@ EVERYTHING = "*"
 def note(database: str, changed: Mapping[str, str], cache_alias: str | None = None) -> None:
     """Notes that tables of a database were invalidated now, and which statement did it."""
     # What did it is for the toolbar's panel: without it, writes do not pay for its text.
-    text = _origin() if settings.DEBUG or apps.is_installed("debug_toolbar") else None
+    text = _origin() if settings.DEBUG or "debug_toolbar" in apps.app_configs else None
     for table, cause in changed.items():
         notes.write(_name(database, table, cache_alias), f"{text}\n{cause}" if text else "")
 

@@ -69,6 +69,8 @@ class Link:
         self.unseen: list[tuple[str, Any]] = []
         # How many calls of the ORM are under way: what they send is not raw SQL.
         self.orm = 0
+        # The text of a read that is about to be sent, and of which the session knows all.
+        self.expected: str | None = None
         # The code of the last error of MySQL.
         self.failure: int | None = None
         # Tables that the open transaction has changed, and those of which nobody was told yet,
@@ -178,8 +180,23 @@ class Link:
         if unknown is not None:
             faults.not_cached(unknown)
 
+    def expect(self, sql: str, permit: Permit) -> None:
+        """The query that was looked up is what the connection runs next.
+
+        A result that may be stored is that of a pure read. Outside of transactions such a read
+        changes nothing that the session keeps, so `run` has nothing to tell it. SQLite's cursors
+        hold snapshots, though.
+        """
+        self.expected = None
+        if self.vendor != "sqlite" and self.session is not None and permit.wants_rows():
+            self.expected = None if self.session.in_transaction() else sql
+
     def run(self, sql: str, params: Any, call: Callable[[], T], cursor: Any = None) -> T:
         """Runs a statement, or an end of a transaction. `cursor` is the driver's."""
+        # Anything that came in between, such as what an `execute_wrapper` did, counts.
+        expected, self.expected = self.expected, None
+        if expected is sql and self.wrapper.autocommit and self.raw is self.wrapper.connection:
+            return call()
         if self.connecting:
             word = _first_word(sql)
             if word in ("SELECT", "SET", "PRAGMA", "SHOW"):

@@ -8,9 +8,9 @@ decision about freshness asks for them.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
-import pathlib
 import time
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ class Note(NamedTuple):
 _in_memory: dict[str, Note] = {}
 
 
+@functools.lru_cache(maxsize=4_096)
 def name(*parts: str) -> str:
     """The name of a note about something."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
@@ -41,14 +42,15 @@ def write(name: str, text: str = "") -> None:
     if folder is None:
         _in_memory[name] = Note(time.time(), text)
         return
+    path = f"{folder}/{name}"
     # A folder that cannot be written costs the note, not what it is about.
     with contextlib.suppress(OSError):
         try:
-            _write(folder / name, text)
+            _write(path, text)
         except FileNotFoundError:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (folder / name).touch(mode=0o600)
-            _write(folder / name, text)
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, mode=0o600))
+            _write(path, text)
 
 
 def read(name: str) -> Note | None:
@@ -56,9 +58,11 @@ def read(name: str) -> Note | None:
     folder = _folder()
     if folder is None:
         return _in_memory.get(name)
+    path = f"{folder}/{name}"
     try:
-        at = (folder / name).stat().st_mtime_ns
-        moment, _, text = (folder / name).read_text(errors="replace").partition("\n")
+        at = os.stat(path).st_mtime_ns
+        with open(path, errors="replace") as file:
+            moment, _, text = file.read().partition("\n")
     except OSError:
         return None
     # A note without a text may stand over an older one that had a text.
@@ -72,7 +76,7 @@ def last(name: str) -> float:
         note = _in_memory.get(name)
         return 0.0 if note is None else note.at
     try:
-        return (folder / name).stat().st_mtime_ns / 1e9
+        return os.stat(f"{folder}/{name}").st_mtime_ns / 1e9
     except OSError:
         return 0.0
 
@@ -82,12 +86,17 @@ def forget() -> None:
     _in_memory.clear()
 
 
-def _folder() -> pathlib.Path | None:
-    store = stores.folder(engine.url or stores.choose().url)
-    return None if store is None else store.with_name(store.name + ".times")
+def _folder() -> str | None:
+    return _folder_of(engine.url or stores.choose().url)
 
 
-def _write(path: pathlib.Path, text: str) -> None:
+@functools.lru_cache(maxsize=8)
+def _folder_of(url: str) -> str | None:
+    store = stores.folder(url)
+    return None if store is None else str(store.with_name(store.name + ".times"))
+
+
+def _write(path: str, text: str) -> None:
     now = time.time_ns()
     if text:
         file = os.open(path, os.O_WRONLY | os.O_TRUNC)

@@ -5,10 +5,11 @@
 //! executed: a stored cell names no class to import, and `kogia.values.decode` knows a closed list.
 
 use kogia::core::rows::{Array, Cell, Column, List, ListBuilder, Rows, RowsBuilder};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyBytes, PyDate, PyDateAccess, PyDateTime, PyDelta, PyDeltaAccess, PyDict, PyFloat,
-    PyInt, PyList, PyString, PyTime, PyTimeAccess, PyTuple, PyTzInfo, PyTzInfoAccess,
+    PyBool, PyBytes, PyDate, PyDateTime, PyDelta, PyDeltaAccess, PyDict, PyFloat, PyInt, PyList,
+    PyString, PyTime, PyTimeAccess, PyTuple, PyTzInfoAccess,
 };
 
 use crate::types::Types;
@@ -47,9 +48,12 @@ pub(crate) fn decode<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Option<Boun
     };
     let types = Types::get(py)?;
     let list = PyList::empty(py);
+    let mut cells = Vec::new();
     for row in rows.iter() {
-        let cells: PyResult<Vec<_>> = row.iter().map(|cell| object(py, types, cell)).collect();
-        list.append(PyTuple::new(py, cells?)?)?;
+        for cell in row.iter() {
+            cells.push(object(py, types, cell)?);
+        }
+        list.append(PyTuple::new(py, cells.drain(..))?)?;
     }
     Ok(Some(list))
 }
@@ -94,7 +98,11 @@ fn push(types: &Types, value: &Bound<'_, PyAny>, push: &mut dyn FnMut(Cell<'_>))
     } else if let Ok(value) = value.cast_exact::<PyDateTime>() {
         return push_datetime(types, value, push);
     } else if let Ok(value) = value.cast_exact::<PyDate>() {
-        push(Cell::Date(days(value)));
+        let (state, _) = pickled(value)?;
+        let Some(days) = days(state.as_bytes()) else {
+            return Ok(false);
+        };
+        push(Cell::Date(days));
     } else if let Ok(value) = value.cast_exact::<PyTime>() {
         if value.get_tzinfo().is_some() || value.get_fold() {
             return Ok(false);
@@ -184,11 +192,13 @@ fn push_datetime(
     value: &Bound<'_, PyDateTime>,
     push: &mut dyn FnMut(Cell<'_>),
 ) -> PyResult<bool> {
-    if value.get_fold() {
+    let (state, zone) = pickled(value)?;
+    // A moment that the clock shows twice has its month's highest bit set the second time.
+    let (Some(days), Some(of_day)) = (days(state.as_bytes()), of_day(state.as_bytes())) else {
         return Ok(false);
-    }
-    let micros = i64::from(days(value)) * DAY + micros(value);
-    let Some(zone) = value.get_tzinfo() else {
+    };
+    let micros = i64::from(days) * DAY + of_day;
+    let Some(zone) = zone else {
         push(Cell::DateTime(micros));
         return Ok(true);
     };
@@ -234,13 +244,10 @@ fn object<'py>(py: Python<'py>, types: &Types, cell: Cell<'_>) -> PyResult<Bound
             let bytes = PyBytes::new(py, &bytes);
             types.uuid.bind(py).call1((py.None(), bytes))?
         }
-        Cell::Date(days) => {
-            let (year, month, day) = civil(i64::from(days));
-            PyDate::new(py, year, month, day)?.into_any()
-        }
+        Cell::Date(days) => date(py, types, i64::from(days))?,
         Cell::Time(micros) => time(py, micros)?,
-        Cell::DateTime(micros) => datetime(py, micros, None)?,
-        Cell::TimestampTz(micros) => datetime(py, micros, Some(types.utc.bind(py)))?,
+        Cell::DateTime(micros) => datetime(py, types, micros, None)?,
+        Cell::TimestampTz(micros) => datetime(py, types, micros, Some(types.utc.bind(py)))?,
         Cell::Interval { days, micros, .. } => {
             let (seconds, rest) = (micros / SECOND, micros % SECOND);
             PyDelta::new(py, days, seconds as i32, rest as i32, false)?.into_any()
@@ -300,25 +307,54 @@ fn other<'py>(
     }
     if let Some(key) = name.strip_prefix("zone ") {
         let zone = types.zone.bind(py).call1((key,))?;
-        return datetime(py, micros(), Some(zone.cast::<PyTzInfo>()?));
+        return datetime(py, types, micros(), Some(&zone));
     }
     if let Some(seconds) = name.strip_prefix("offset ") {
         let delta = PyDelta::new(py, 0, seconds.parse().unwrap_or_default(), 0, true)?;
         let zone = types.fixed.bind(py).call1((delta,))?;
-        return datetime(py, micros(), Some(zone.cast::<PyTzInfo>()?));
+        return datetime(py, types, micros(), Some(&zone));
     }
     types.decode.bind(py).call1((name, PyBytes::new(py, bytes)))
 }
 
+/// A date, from the bytes of its pickled state: the one constructor that does not take its arguments
+/// apart, which is half the price.
+fn date<'py>(py: Python<'py>, types: &Types, days: i64) -> PyResult<Bound<'py, PyAny>> {
+    let state = PyBytes::new(py, &date_state(days)?);
+    types.date.bind(py).call1((state,))
+}
+
+/// A date and time in the same way.
 fn datetime<'py>(
     py: Python<'py>,
+    types: &Types,
     micros: i64,
-    zone: Option<&Bound<'py, PyTzInfo>>,
+    zone: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let (year, month, day) = civil(micros.div_euclid(DAY));
+    let [high, low, month, day] = date_state(micros.div_euclid(DAY))?;
     let (hour, minute, second, micro) = clock(micros.rem_euclid(DAY));
-    let made = PyDateTime::new(py, year, month, day, hour, minute, second, micro, zone);
-    Ok(made?.into_any())
+    let [_, upper, middle, lower] = micro.to_be_bytes();
+    let state = [
+        high, low, month, day, hour, minute, second, upper, middle, lower,
+    ];
+    let state = PyBytes::new(py, &state);
+    let class = types.datetime.bind(py);
+    match zone {
+        Some(zone) => class.call1((state, zone)),
+        None => class.call1((state,)),
+    }
+}
+
+fn date_state(days: i64) -> PyResult<[u8; 4]> {
+    let (year, month, day) = civil(days);
+    // The constructor believes what it is given.
+    if !(1..=9_999).contains(&year) {
+        return Err(pyo3::exceptions::PyValueError::new_err(
+            "a year that Python does not have",
+        ));
+    }
+    let [high, low] = (year as u16).to_be_bytes();
+    Ok([high, low, month, day])
 }
 
 fn time(py: Python<'_>, micros: i64) -> PyResult<Bound<'_, PyAny>> {
@@ -332,19 +368,44 @@ fn clock(micros: i64) -> (u8, u8, u8, u32) {
     (hour as u8, minute as u8, second as u8, micro as u32)
 }
 
-fn micros(time: &impl PyTimeAccess) -> i64 {
+fn micros(time: &Bound<'_, PyTime>) -> i64 {
     let (hour, minute) = (i64::from(time.get_hour()), i64::from(time.get_minute()));
     let seconds = (hour * 60 + minute) * 60 + i64::from(time.get_second());
     seconds * SECOND + i64::from(time.get_microsecond())
 }
 
+/// The bytes that a date, or a date and time, is pickled as, and its zone: one call, where each
+/// of the parts would be one.
+fn pickled<'py>(
+    value: &Bound<'py, PyAny>,
+) -> PyResult<(Bound<'py, PyBytes>, Option<Bound<'py, PyAny>>)> {
+    let reduced = value.call_method1(intern!(value.py(), "__reduce_ex__"), (4,))?;
+    let arguments = reduced.cast_into::<PyTuple>()?.get_item(1)?;
+    let arguments = arguments.cast_into::<PyTuple>()?;
+    let state = arguments.get_item(0)?.cast_into::<PyBytes>()?;
+    let zone = (arguments.len() > 1).then(|| arguments.get_item(1));
+    Ok((state, zone.transpose()?))
+}
+
 /// Days from 1970-01-01, after Howard Hinnant's "chrono-compatible low-level date algorithms".
-fn days(date: &impl PyDateAccess) -> i32 {
-    let (month, day) = (i32::from(date.get_month()), i32::from(date.get_day()));
-    let year = date.get_year() - i32::from(month <= 2);
+fn days(state: &[u8]) -> Option<i32> {
+    let &[high, low, month @ 1..=12, day, ..] = state else {
+        return None;
+    };
+    let (month, day) = (i32::from(month), i32::from(day));
+    let year = i32::from(u16::from_be_bytes([high, low])) - i32::from(month <= 2);
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+}
+
+/// Microseconds since midnight.
+fn of_day(state: &[u8]) -> Option<i64> {
+    let &[_, _, _, _, hour, minute, second, upper, middle, lower] = state else {
+        return None;
+    };
+    let seconds = (i64::from(hour) * 60 + i64::from(minute)) * 60 + i64::from(second);
+    Some(seconds * SECOND + i64::from(u32::from_be_bytes([0, upper, middle, lower])))
 }
 
 /// The other way.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use kogia_core::{Invalidation, OwnerId, Tag, TagSet};
+use kogia_core::{Generation, Invalidation, OwnerId, Tag, TagSet};
 
 use crate::database::{Database, DatabaseConfig};
 use crate::event::{Event, Events, Listener, Stats};
@@ -201,43 +201,69 @@ impl Cache {
 }
 
 impl CacheInner {
-    /// Marks tags for a transaction that is about to commit.
+    /// Marks tags for a transaction that is about to commit, and tells the generation that
+    /// another tag then has, if the store says so.
     pub(crate) fn mark(
         self: &Arc<Self>,
         tags: TagSet,
         backend: &Backend,
-    ) -> Result<Marks, WriteError> {
+        watched: Tag,
+    ) -> Result<(Marks, Option<Generation>), WriteError> {
         self.settle_pending();
-        let (owner, known) = match fresh_owner() {
-            Ok(owner) => (owner, Ok(())),
+        match fresh_owner() {
+            Ok(owner) => self.mark_as(owner, tags, backend, watched),
             // Without an owner nothing is marked; the policy decides as for any failure.
-            Err(error) => (OwnerId(0), Err(StoreError::from(error))),
-        };
+            Err(error) => self
+                .unmarked(OwnerId(0), tags, error.into())
+                .map(|marks| (marks, None)),
+        }
+    }
+
+    fn mark_as(
+        self: &Arc<Self>,
+        owner: OwnerId,
+        tags: TagSet,
+        backend: &Backend,
+        watched: Tag,
+    ) -> Result<(Marks, Option<Generation>), WriteError> {
         let mut invalidation = Invalidation::new(owner, tags, self.lease);
-        match known.and_then(|()| self.acknowledge(&mut invalidation, backend)) {
-            Ok(()) => Ok(Marks {
-                cache: Arc::clone(self),
-                invalidation,
-                open: true,
-                postponed: false,
-            }),
-            Err(error) => {
-                self.events.store_failed(&error);
-                // Some of the tags may have been marked before the store failed.
-                let is_strict = self.on_failure == OnStoreFailure::Strict;
-                self.postpone(owner, invalidation.tags(), !is_strict);
-                if is_strict {
-                    return Err(error.into());
-                }
-                // From here on this process bypasses the tags, and clears them once it can.
-                Ok(Marks {
+        match self.acknowledge(&mut invalidation, backend, watched) {
+            Ok(generation) => Ok((
+                Marks {
                     cache: Arc::clone(self),
                     invalidation,
                     open: true,
-                    postponed: true,
-                })
-            }
+                    postponed: false,
+                },
+                Some(generation),
+            )),
+            Err(error) => self
+                .unmarked(owner, invalidation.tags().clone(), error)
+                .map(|marks| (marks, None)),
         }
+    }
+
+    /// The store has not acknowledged the marks: what the policy says.
+    fn unmarked(
+        self: &Arc<Self>,
+        owner: OwnerId,
+        tags: TagSet,
+        error: StoreError,
+    ) -> Result<Marks, WriteError> {
+        self.events.store_failed(&error);
+        // Some of the tags may have been marked before the store failed.
+        let is_strict = self.on_failure == OnStoreFailure::Strict;
+        self.postpone(owner, &tags, !is_strict);
+        if is_strict {
+            return Err(error.into());
+        }
+        // From here on this process bypasses the tags, and clears them once it can.
+        Ok(Marks {
+            cache: Arc::clone(self),
+            invalidation: Invalidation::new(owner, tags, self.lease),
+            open: true,
+            postponed: true,
+        })
     }
 
     /// Renews the generations of tags that nobody marked: an invalidation by hand.
@@ -270,19 +296,21 @@ impl CacheInner {
         &self,
         invalidation: &mut Invalidation,
         backend: &Backend,
-    ) -> Result<(), StoreError> {
+        watched: Tag,
+    ) -> Result<Generation, StoreError> {
         const ATTEMPTS: usize = 3;
         for _ in 0..ATTEMPTS {
             let sent = self.started.elapsed();
-            self.store.mark(&Mark {
+            let mark = Mark {
                 owner: invalidation.owner(),
                 tags: invalidation.tags(),
                 lease: invalidation.lease(),
                 backend,
-            })?;
+            };
+            let generation = self.store.mark_watching(&mark, watched)?;
             invalidation.acknowledged(sent);
             if invalidation.may_commit(self.started.elapsed()) {
-                return Ok(());
+                return Ok(generation);
             }
         }
         Err(StoreError::Failed {
@@ -350,16 +378,33 @@ impl CacheInner {
         }
     }
 
-    fn clear(self: &Arc<Self>, owner: OwnerId, tags: &TagSet) {
-        match self.store.clear(owner, tags) {
-            Ok(()) => {
+    /// The store answers what `clear` asks of it, or is asked again later.
+    fn clear<T>(
+        self: &Arc<Self>,
+        owner: OwnerId,
+        tags: &TagSet,
+        clear: impl FnOnce(&dyn Store) -> Result<T, StoreError>,
+    ) -> Option<T> {
+        match clear(&*self.store) {
+            Ok(answer) => {
                 self.pending.forget(owner, tags);
                 self.events.invalidated(tags.as_slice().len());
+                Some(answer)
             }
             Err(error) => {
                 self.events.store_failed(&error);
                 self.postpone(owner, tags, false);
+                None
             }
+        }
+    }
+
+    /// [`CacheInner::renew`] that is tried again until the store acknowledges it.
+    pub(crate) fn renew_surely(self: &Arc<Self>, tags: &TagSet) {
+        if let Err(error) = self.renew(tags) {
+            tracing::warn!(%error, "tags that were found out late could not be invalidated");
+            // The owner of marks that there are not: any number will do.
+            self.postpone(OwnerId(0), tags, false);
         }
     }
 }
@@ -459,21 +504,41 @@ impl Marks {
     /// generations.
     pub fn clear(mut self) {
         self.open = false;
+        let (owner, tags) = (self.invalidation.owner(), self.invalidation.tags());
         self.cache
-            .clear(self.invalidation.owner(), self.invalidation.tags());
+            .clear(owner, tags, |store| store.clear(owner, tags));
+    }
+
+    /// [`Marks::clear`], and the generation that another tag has thereafter, if the store says so.
+    pub(crate) fn clear_watching(mut self, watched: Tag) -> Option<Generation> {
+        self.open = false;
+        let (owner, tags) = (self.invalidation.owner(), self.invalidation.tags());
+        self.cache.clear(owner, tags, |store| {
+            store.clear_watching(owner, tags, watched)
+        })
+    }
+
+    /// Marks more tags for the same transaction, because something was found out meanwhile.
+    pub(crate) fn widened(
+        mut self,
+        tags: &TagSet,
+        backend: &Backend,
+        watched: Tag,
+    ) -> Result<Marks, WriteError> {
+        self.open = false;
+        let (owner, held) = (self.invalidation.owner(), self.invalidation.tags());
+        if self.postponed {
+            self.cache.pending.forget(owner, held);
+        }
+        let mut all = held.clone();
+        all.extend(tags);
+        let (marks, _) = self.cache.mark_as(owner, all, backend, watched)?;
+        Ok(marks)
     }
 
     /// Whether the commit may still be sent: less than half of the lease has passed.
     pub fn may_commit(&self) -> bool {
         self.invalidation.may_commit(self.cache.started.elapsed())
-    }
-
-    /// Adds tags to be cleared, because something was found out meanwhile.
-    pub(crate) fn widen(&self, tags: &TagSet) {
-        if let Err(error) = self.cache.renew(tags) {
-            tracing::warn!(%error, "tags that were found out late could not be invalidated");
-            self.cache.postpone(self.invalidation.owner(), tags, false);
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use kogia_core::{
 use crate::cache::{Cache, CacheInner};
 use crate::event::Event;
 use crate::session::Session;
-use crate::store::{Abandoned, Backend, StoreError};
+use crate::store::{Abandoned, Backend, StoreError, one_generation};
 
 /// What a front end knows about a database before it has loaded its catalog.
 #[derive(Debug, Clone)]
@@ -313,8 +313,7 @@ impl Database {
 
     /// The generation of one tag.
     pub(crate) fn generation(&self, tag: Tag) -> Result<Generation, StoreError> {
-        let generations = self.inner_cache().store.generations(&[tag])?;
-        Ok(generations.first().copied().unwrap_or(Generation::MISSING))
+        one_generation(&*self.inner_cache().store, tag)
     }
 
     /// A reader met marks: looks, not too often, whether their owners are still there.

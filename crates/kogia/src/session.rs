@@ -44,7 +44,9 @@ pub struct Session {
 pub struct Running {
     execution: Option<Execution>,
     marks: Option<Marks>,
+    /// The schema epoch's generation when the statement was about to be sent.
     schema: Option<Generation>,
+    renews_schema: bool,
 }
 
 impl Running {
@@ -167,15 +169,21 @@ impl Session {
             execution: None,
             marks: None,
             schema: None,
+            renews_schema: false,
         };
         if !execution.mark.is_empty() {
-            running.schema = self.schema_generation();
-            if self.catalogs_mixed || !self.is_catalog_current(running.schema) {
-                // A trigger or a cascade may have come up that the analysis did not know of.
-                execution.mark.extend(&self.everything());
-            }
+            let epoch = self.database.0.tags.schema_epoch;
             let cache = self.database.inner_cache();
-            running.marks = Some(cache.mark(execution.mark.clone(), &self.backend)?);
+            let (mut marks, schema) = cache.mark(execution.mark.clone(), &self.backend, epoch)?;
+            // Every entry depends on the schema epoch: a statement that renews it is wide enough.
+            running.renews_schema = execution.mark.contains(epoch);
+            if !running.renews_schema && (self.catalogs_mixed || !self.is_catalog_current(schema)) {
+                // A trigger or a cascade may have come up that the analysis did not know of.
+                let everything = self.everything();
+                execution.mark.extend(&everything);
+                marks = marks.widened(&everything, &self.backend, epoch)?;
+            }
+            (running.marks, running.schema) = (Some(marks), schema);
         }
         running.execution = Some(execution);
         Ok(running)
@@ -187,6 +195,7 @@ impl Session {
             execution,
             marks,
             schema,
+            renews_schema,
         } = running;
         if let Some(execution) = execution {
             self.state.finish(execution, outcome);
@@ -202,11 +211,11 @@ impl Session {
         if outcome == Outcome::Unknown {
             return;
         }
-        if self.schema_generation() != schema {
+        let now = marks.clear_watching(self.database.0.tags.schema_epoch);
+        if now != schema && !renews_schema {
             // The schema changed while the statement ran: it may have set off a new trigger.
-            marks.widen(&self.everything());
+            self.database.inner_cache().renew_surely(&self.everything());
         }
-        marks.clear();
     }
 
     /// What a text reads, writes and does, by the present catalog.
@@ -278,12 +287,6 @@ impl Session {
             let generation = self.database.generation(self.database.0.tags.commit);
             self.state.commit_generation(generation.ok());
         }
-    }
-
-    fn schema_generation(&self) -> Option<Generation> {
-        self.database
-            .generation(self.database.0.tags.schema_epoch)
-            .ok()
     }
 
     /// Whether the catalog that the session follows is the present one, given the schema epoch's
@@ -461,6 +464,7 @@ impl Source for &Database {
                 execution: None,
                 marks: None,
                 schema: None,
+                renews_schema: false,
             });
         }
         self.session(Backend::Unknown)

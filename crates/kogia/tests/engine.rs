@@ -518,6 +518,23 @@ fn a_write_by_an_outdated_catalog_invalidates_the_whole_database() {
 }
 
 #[test]
+fn a_write_during_which_the_schema_changed_invalidates_the_whole_database() {
+    let (cache, database) = cache();
+    let other = self::database(&cache);
+    let mut session = database.session(Backend::Process);
+    let running = session.before(WRITE, &[]).unwrap();
+    write(
+        &other,
+        "CREATE TRIGGER t AFTER UPDATE ON book EXECUTE FUNCTION f()",
+    );
+    load_catalog(&other);
+    assert_eq!(read(&other, SHOPS, 1), (1, false));
+    // The trigger may have been there when the database ran the statement.
+    session.after(running, Outcome::Done);
+    assert_eq!(read(&other, SHOPS, 2), (2, false));
+}
+
+#[test]
 fn queries_with_parameters_that_no_key_can_hold_bypass() {
     let (_, database) = cache();
     let options = QueryOptions::default();

@@ -103,6 +103,24 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Removes an owner from tags and renews their generations, whether or not it held them.
     fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError>;
 
+    /// [`Store::mark`], and then the generation of one more tag. A store behind a network does
+    /// both in one round trip.
+    fn mark_watching(&self, mark: &Mark<'_>, watched: Tag) -> Result<Generation, StoreError> {
+        self.mark(mark)?;
+        one_generation(self, watched)
+    }
+
+    /// [`Store::clear`], and then the generation of one more tag.
+    fn clear_watching(
+        &self,
+        owner: OwnerId,
+        tags: &TagSet,
+        watched: Tag,
+    ) -> Result<Generation, StoreError> {
+        self.clear(owner, tags)?;
+        one_generation(self, watched)
+    }
+
     /// Renews the lease of an owner that a resolver found alive.
     fn extend(&self, owner: OwnerId, tags: &TagSet, lease: Duration) -> Result<(), StoreError>;
 
@@ -121,6 +139,15 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn examine(&self) -> Vec<Finding> {
         Vec::new()
     }
+}
+
+/// The generation of one tag.
+pub(crate) fn one_generation<S: Store + ?Sized>(
+    store: &S,
+    tag: Tag,
+) -> Result<Generation, StoreError> {
+    let generations = store.generations(&[tag])?;
+    Ok(generations.first().copied().unwrap_or(Generation::MISSING))
 }
 
 /// A request to mark tags.
