@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kogia::core::{Decision, Fill, Generation, OwnerId, ReadRequest, ReadResponse, Tag, TagSet};
-use kogia::{Abandoned, Mark, MemoryStore, Store, StoreError, TieredStore, Usage};
+use kogia::{Abandoned, Backend, Mark, MemoryStore, Store, StoreError, TieredStore, Usage};
 use smallvec::SmallVec;
 use store_support::*;
 
@@ -84,6 +84,19 @@ impl Store for Shared {
 
     fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError> {
         self.answer()?.clear(owner, tags)
+    }
+
+    fn mark_watching(&self, mark: &Mark<'_>, watched: Tag) -> Result<Generation, StoreError> {
+        self.answer()?.mark_watching(mark, watched)
+    }
+
+    fn clear_watching(
+        &self,
+        owner: OwnerId,
+        tags: &TagSet,
+        watched: Tag,
+    ) -> Result<Generation, StoreError> {
+        self.answer()?.clear_watching(owner, tags, watched)
     }
 
     fn extend(&self, owner: OwnerId, tags: &TagSet, lease: Duration) -> Result<(), StoreError> {
@@ -205,6 +218,36 @@ fn a_process_does_not_ask_about_what_it_wrote_itself() {
     shared.asked();
     assert_eq!(hit(&tier, 1, &tags).unwrap(), "new");
     assert_eq!(shared.asked(), CHECK);
+}
+
+#[test]
+fn a_mark_that_watches_a_tag_is_one_call_of_the_shared_store() {
+    let shared = Shared::new();
+    let tier = tier(&shared);
+    let (tags, watched) = ([table("book")], table("schema"));
+    fill(&tier, 1, &tags, b"old");
+    fill(&tier, 2, &[watched], b"rows");
+    let before = generation(&tier, watched);
+    shared.asked();
+    let mark = Mark {
+        owner: OwnerId(1),
+        tags: &set(&tags),
+        lease: HOUR,
+        backend: &Backend::Process,
+    };
+    assert_eq!(tier.mark_watching(&mark, watched).unwrap(), before);
+    let cleared = tier.clear_watching(OwnerId(1), mark.tags, watched);
+    assert_eq!(cleared.unwrap(), before);
+    assert_eq!(shared.asked(), (0, 0));
+    // What was written is known to have moved, and what was watched is not.
+    assert!(hit(&tier, 1, &tags).is_none());
+    assert_eq!(shared.asked(), READ);
+    assert!(hit(&tier, 2, &[watched]).is_some());
+    assert_eq!(shared.asked(), CHECK);
+    let renewed = tier.clear_watching(OwnerId(2), &set(&[watched]), watched);
+    assert_ne!(renewed.unwrap(), before);
+    assert!(hit(&tier, 2, &[watched]).is_none());
+    assert_eq!(shared.asked(), READ);
 }
 
 #[test]

@@ -171,6 +171,23 @@ impl Store for TieredStore {
         cleared
     }
 
+    fn mark_watching(&self, mark: &Mark<'_>, watched: Tag) -> Result<Generation, StoreError> {
+        let marked = self.shared.mark_watching(mark, watched);
+        self.seen.renew(mark.tags);
+        marked.inspect(|generation| self.seen.note(&[watched], &[*generation]))
+    }
+
+    fn clear_watching(
+        &self,
+        owner: OwnerId,
+        tags: &TagSet,
+        watched: Tag,
+    ) -> Result<Generation, StoreError> {
+        let cleared = self.shared.clear_watching(owner, tags, watched);
+        self.seen.renew(tags);
+        cleared.inspect(|generation| self.seen.note(&[watched], &[*generation]))
+    }
+
     fn extend(&self, owner: OwnerId, tags: &TagSet, lease: Duration) -> Result<(), StoreError> {
         self.shared.extend(owner, tags, lease)
     }
