@@ -91,11 +91,12 @@ fn examine(url: &StoreUrl) -> (Vec<Finding>, Option<Duration>) {
     let store = match url.open_existing() {
         Ok(store) => store,
         Err(error) => {
-            let advice = "see to it that it can be opened by the user who runs this";
+            let advice = "check the URL, and that the user who runs this may open it";
             return (vec![Finding::error(error.to_string(), advice)], None);
         }
     };
     let mut found = store.examine();
+    found.extend(other_capacity(url, store.usage().capacity));
     let median = match Trial::new(&*store).run(&mut found) {
         Ok(median) => median,
         Err(error) => {
@@ -108,6 +109,22 @@ fn examine(url: &StoreUrl) -> (Vec<Finding>, Option<Duration>) {
         "no clocks need to agree: leases and lifetimes are measured by the store alone",
     ));
     (found, median)
+}
+
+/// Whether an application that is started with the URL would make a store of another size.
+fn other_capacity(url: &StoreUrl, actual: u64) -> Option<Finding> {
+    let asked = match url {
+        StoreUrl::File { capacity, .. } => *capacity,
+        StoreUrl::Tiered { shared, .. } => return other_capacity(shared, actual),
+        _ => return None,
+    };
+    (asked != actual).then(|| {
+        Finding::warning(
+            format!("its capacity is {actual} bytes, and the URL says {asked}"),
+            "give all processes one URL: the first that has the store to itself makes it anew, \
+             with its own capacity",
+        )
+    })
 }
 
 /// An entry and a tag of the doctor's own, by which the store is tried.

@@ -156,6 +156,21 @@ fn a_folder_that_others_can_write_to_is_a_warning() {
 }
 
 #[test]
+fn another_capacity_than_that_of_the_url_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let _store = filled(folder.path());
+    let warnings = |options: &str| {
+        let address = format!("{}?{options}", url(folder.path()));
+        let report = json(&kogia(&["doctor", "--json", "--store", &address]));
+        findings(&report, "warning")
+    };
+    assert!(!warnings("capacity=4MB").contains("the URL says"));
+    assert!(!warnings("capacity=4MB&local=2MB").contains("the URL says"));
+    assert!(warnings("capacity=5MB").contains("the URL says 5000000"));
+    assert!(warnings("local=2MB").contains("is 4000000 bytes"));
+}
+
+#[test]
 fn a_tier_is_examined_with_its_store() {
     let folder = tempfile::tempdir().unwrap();
     let _store = filled(folder.path());
