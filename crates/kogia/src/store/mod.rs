@@ -70,6 +70,9 @@ impl StoreUrl {
 /// - [`Store::mark`] and [`Store::clear`] give every tag a generation that it never had.
 /// - A generation that was lost comes back as one that never was, never as one that was.
 /// - An entry and its stamp are given back as they were filled, or not at all.
+/// - The generations alone tell whether an entry that was given earlier still is current: another
+///   incarnation of the store shows in each of them. A [`TieredStore`] keeps copies of entries and
+///   asks for nothing else.
 ///
 /// # The wrong answers it may give
 ///
