@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod stats;
+mod top;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Say what a store holds.
     Stats(stats::Arguments),
+    /// Watch what processes read and write, and what a store holds.
+    Top(top::Arguments),
 }
 
 const EXAMPLES: &str = "\
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Stats(arguments) => stats::run(arguments),
+        Command::Top(arguments) => top::run(arguments),
     };
     match result {
         Ok(code) => code,
