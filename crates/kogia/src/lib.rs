@@ -25,3 +25,5 @@ pub use self::store::{
     Abandoned, Backend, Finding, Level, LocalUsage, Mark, MemoryStore, Store, StoreError, StoreUrl,
     StoreUrlError, TieredStore, Usage,
 };
+#[cfg(feature = "redis")]
+pub use self::store::{RedisAddress, RedisStore, RedisUrl};

@@ -6,6 +6,8 @@ mod entries;
 mod file;
 mod finding;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod remote;
 mod tiered;
@@ -15,6 +17,8 @@ mod url;
 pub use self::file::FileStore;
 pub use self::finding::{Finding, Level};
 pub use self::memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisAddress, RedisStore, RedisUrl};
 pub use self::tiered::TieredStore;
 pub(crate) use self::url::DEFAULT_CAPACITY;
 pub use self::url::{StoreUrl, StoreUrlError};
@@ -33,6 +37,8 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
         StoreUrl::Memory { capacity } => Ok(Arc::new(MemoryStore::new(*capacity))),
         #[cfg(all(feature = "file", target_os = "linux"))]
         StoreUrl::File { path, capacity } => Ok(Arc::new(FileStore::open(path, *capacity)?)),
+        #[cfg(feature = "redis")]
+        StoreUrl::Redis(url) => Ok(Arc::new(RedisStore::new(url.clone()))),
         #[cfg(not(all(feature = "file", target_os = "linux")))]
         StoreUrl::File { .. } => Err(StoreError::Open {
             url: url.to_string(),
@@ -92,6 +98,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The entry under a key and the generations of all its tags. Tags without a generation get
     /// one.
     fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError>;
+
+    /// [`Store::read`], and how long the entry still lives ([`kogia_core::StoredEntry::remaining`]),
+    /// which costs some stores more than the read alone.
+    fn read_with_lifetime(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
+        self.read(request)
+    }
 
     /// The generations of some tags, in their order. Tags without a generation get one.
     fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError>;

@@ -120,7 +120,7 @@ impl Store for TieredStore {
             local.entries.remove(request.key(), &copy);
         }
         let sent = Instant::now();
-        let response = self.shared.read(request)?;
+        let response = self.shared.read_with_lifetime(request)?;
         self.seen.note(request.tags(), &response.generations);
         if let Some(entry) = &response.entry
             && let Some(remaining) = entry.remaining

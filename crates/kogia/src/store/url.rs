@@ -31,6 +31,9 @@ pub enum StoreUrl {
         /// Bytes of copies at most.
         local: u64,
     },
+    /// In a Redis or Valkey server.
+    #[cfg(feature = "redis")]
+    Redis(super::RedisUrl),
 }
 
 /// What a store holds if its URL names no capacity: enough for a hundred thousand lists of rows,
@@ -46,7 +49,7 @@ pub(crate) const MIN_CAPACITY: u64 = 1_000_000;
 pub enum StoreUrlError {
     /// The part before the colon is none of ours.
     #[error(
-        "unknown store {0:?}, use memory:?capacity=256MB or file:///var/cache/app?capacity=1GB"
+        "unknown store {0:?}, use memory:?capacity=256MB, file:///var/cache/app?capacity=1GB or redis://localhost/0"
     )]
     Scheme(String),
     /// `file:` without an absolute path.
@@ -56,8 +59,18 @@ pub enum StoreUrlError {
     #[error("the memory store has no path, write memory:?capacity=256MB instead of {0:?}")]
     MemoryPath(String),
     /// An option that the store does not have.
-    #[error("unknown option {0:?}, the one there is is capacity, as in ?capacity=256MB")]
+    #[error(
+        "unknown option {0:?}, there are capacity, as in ?capacity=256MB, and local, as in ?local=64MB"
+    )]
     Option(String),
+    /// Something in the URL of a server.
+    #[error("wrong URL of a store: {0}")]
+    Server(String),
+    /// An option that a server's store does not have.
+    #[error(
+        "unknown option {0:?}, there are prefix, timeout, connect_timeout, max_entry, quarantine, local, and ca for TLS"
+    )]
+    ServerOption(String),
     /// A capacity that is no size.
     #[error("{0:?} is no size, write for instance 256MB or 1GiB")]
     Size(String),
@@ -74,7 +87,7 @@ pub enum StoreUrlError {
     #[error("mode says how a local tier is kept up to date: add its size, as in ?local=64MB")]
     ModeWithoutLocal,
     /// `mode=pushed` with a store that pushes nothing.
-    #[error("mode=pushed needs a Redis or Valkey store, which there is not yet; use mode=strict")]
+    #[error("mode=pushed needs a Redis or Valkey store, and is yet to come; use mode=strict")]
     Pushed,
     /// Another mode.
     #[error("unknown mode {0:?}, the one there is is mode=strict")]
@@ -92,6 +105,12 @@ impl FromStr for StoreUrl {
             }
             let shared = Box::new(shared);
             return Ok(StoreUrl::Tiered { shared, local });
+        }
+        #[cfg(feature = "redis")]
+        if let Some((scheme, _)) = url.split_once(':')
+            && super::RedisUrl::SCHEMES.contains(&scheme)
+        {
+            return super::RedisUrl::parse(url).map(StoreUrl::Redis);
         }
         let (body, query) = url.split_once('?').unwrap_or((url, ""));
         let (scheme, rest) = body
@@ -134,6 +153,8 @@ impl fmt::Display for StoreUrl {
                 let joint = if shared.contains('?') { '&' } else { '?' };
                 write!(f, "{shared}{joint}local={local}B")
             }
+            #[cfg(feature = "redis")]
+            StoreUrl::Redis(url) => url.fmt(f),
         }
     }
 }
@@ -164,7 +185,7 @@ fn without_tier(url: &str) -> Result<Option<(String, u64)>, StoreUrlError> {
 }
 
 /// A size such as `256MB`, `1GiB` or `1000000`.
-fn parse_size(text: &str) -> Result<u64, StoreUrlError> {
+pub(super) fn parse_size(text: &str) -> Result<u64, StoreUrlError> {
     let error = || StoreUrlError::Size(text.to_owned());
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
@@ -186,7 +207,7 @@ fn parse_size(text: &str) -> Result<u64, StoreUrlError> {
 }
 
 /// The path with `%20` and the like replaced, or `None` if that gives no text.
-fn percent_decoded(path: &str) -> Option<String> {
+pub(super) fn percent_decoded(path: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -239,7 +260,7 @@ mod tests {
     #[test]
     fn wrong_urls_say_what_to_write() {
         let message = |url: &str| url.parse::<StoreUrl>().unwrap_err().to_string();
-        assert!(message("redis://h").contains("unknown store \"redis\""));
+        assert!(message("mongo://h").contains("unknown store \"mongo\""));
         assert!(message("nonsense").contains("memory:?capacity=256MB"));
         assert!(message("file:relative").contains("absolute folder"));
         assert!(message("file:///").contains("absolute folder"));

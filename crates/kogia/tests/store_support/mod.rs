@@ -4,6 +4,9 @@
 // Every test file uses its own part of it.
 #![allow(dead_code)]
 
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -1,0 +1,238 @@
+//! URLs of Redis and Valkey.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::store::StoreUrlError;
+use crate::store::url::parse_size;
+
+/// A Redis or Valkey server, as its URL names it.
+///
+/// `redis://user:password@host:6379/0`, `rediss://…` with TLS, `unix:///run/redis.sock?db=1`;
+/// `valkey://` and `valkeys://` mean the same. Options stand in the query:
+///
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `prefix` | what all keys begin with | `kogia` |
+/// | `timeout` | how long a call may take | `250ms` |
+/// | `connect_timeout` | how long connecting may take | `1s` |
+/// | `ca` | a file with the certificates to trust, instead of the system's | |
+/// | `max_entry` | longer entries are not stored | `4MB` |
+/// | `quarantine` | how long nothing is cached after marks were lost; no commit may take longer | `10s` |
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RedisUrl {
+    /// Where the server is.
+    pub address: RedisAddress,
+    /// The user, if not the default one.
+    pub user: Option<String>,
+    /// The password.
+    pub password: Option<String>,
+    /// The number of the database.
+    pub database: i64,
+    /// What all keys begin with.
+    pub prefix: String,
+    /// How long a call may take.
+    pub timeout: Duration,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// Bytes of an entry at most, as it is stored.
+    pub max_entry: usize,
+    /// How long nothing is cached after marks were lost.
+    pub quarantine: Duration,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedisAddress {
+    /// At a port.
+    Tcp {
+        /// A name or an address.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// At a port, with TLS.
+    Tls {
+        /// A name or an address.
+        host: String,
+        /// The port.
+        port: u16,
+        /// A file with the certificates to trust, in place of the system's.
+        ca: Option<PathBuf>,
+    },
+    /// At a socket of this machine.
+    Unix(PathBuf),
+}
+
+impl RedisUrl {
+    /// The schemes of these URLs.
+    pub(crate) const SCHEMES: [&str; 5] = ["redis", "rediss", "valkey", "valkeys", "unix"];
+
+    pub(crate) fn parse(text: &str) -> Result<Self, StoreUrlError> {
+        let wrong = |what: &str| StoreUrlError::Server(what.to_owned());
+        let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
+        let decoded = |text: &str| {
+            percent_decode(text).ok_or_else(|| wrong("the user or password is not UTF-8"))
+        };
+        let mut parsed = RedisUrl {
+            address: RedisAddress::Unix(PathBuf::new()),
+            user: Some(decoded(url.username())?).filter(|user| !user.is_empty()),
+            password: url.password().map(decoded).transpose()?,
+            database: 0,
+            prefix: "kogia".to_owned(),
+            timeout: Duration::from_millis(250),
+            connect_timeout: Duration::from_secs(1),
+            max_entry: 4_000_000,
+            quarantine: Duration::from_secs(10),
+        };
+        let mut ca = None;
+        for (name, value) in url.query_pairs() {
+            match &*name {
+                "prefix" if !value.is_empty() && !value.contains(['{', '}']) => {
+                    parsed.prefix = value.into_owned();
+                }
+                "prefix" => return Err(wrong("the prefix is empty or has braces")),
+                "db" => parsed.database = database(&value)?,
+                "timeout" => parsed.timeout = duration(&value)?,
+                "connect_timeout" => parsed.connect_timeout = duration(&value)?,
+                "quarantine" => parsed.quarantine = duration(&value)?,
+                "ca" => ca = Some(PathBuf::from(&*value)),
+                "max_entry" => {
+                    parsed.max_entry = usize::try_from(parse_size(&value)?).unwrap_or(usize::MAX);
+                }
+                _ => return Err(StoreUrlError::ServerOption(name.into_owned())),
+            }
+        }
+        if parsed.timeout.is_zero() || parsed.connect_timeout.is_zero() {
+            return Err(wrong("a timeout of nothing lets no call through"));
+        }
+        let is_tls = matches!(url.scheme(), "rediss" | "valkeys");
+        if ca.is_some() && !is_tls {
+            return Err(wrong("ca is for TLS, so the URL has to begin with rediss:"));
+        }
+        let path = decoded(url.path())?;
+        if url.scheme() == "unix" {
+            if url.has_host() || path.len() < 2 {
+                return Err(wrong(
+                    "a socket needs its whole path, as in unix:///run/redis.sock",
+                ));
+            }
+            parsed.address = RedisAddress::Unix(path.into());
+            return Ok(parsed);
+        }
+        let host = url.host_str().filter(|host| !host.is_empty());
+        let host = host.ok_or_else(|| wrong("the host is missing"))?;
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let port = url.port().unwrap_or(6379);
+        parsed.address = match is_tls {
+            true => RedisAddress::Tls { host, port, ca },
+            false => RedisAddress::Tcp { host, port },
+        };
+        if path.len() > 1 {
+            parsed.database = database(&path[1..])?;
+        }
+        Ok(parsed)
+    }
+}
+
+/// Without the password.
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.address {
+            RedisAddress::Tcp { host, port } => write!(f, "redis://{host}:{port}/")?,
+            RedisAddress::Tls { host, port, .. } => write!(f, "rediss://{host}:{port}/")?,
+            RedisAddress::Unix(path) => write!(f, "unix://{}?db=", path.display())?,
+        }
+        write!(f, "{}", self.database)
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisUrl({self})")
+    }
+}
+
+fn database(text: &str) -> Result<i64, StoreUrlError> {
+    let number = text.trim_end_matches('/').parse().ok();
+    number
+        .filter(|number| *number >= 0)
+        .ok_or_else(|| StoreUrlError::Server(format!("{text:?} is no number of a database")))
+}
+
+fn duration(text: &str) -> Result<Duration, StoreUrlError> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let number: Option<u64> = text[..digits].parse().ok();
+    match (number, &text[digits..]) {
+        (Some(number), "ms") => Ok(Duration::from_millis(number)),
+        (Some(number), "s") => Ok(Duration::from_secs(number)),
+        _ => Err(StoreUrlError::Server(format!(
+            "{text:?} is no duration, write for instance 250ms or 10s"
+        ))),
+    }
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    crate::store::url::percent_decoded(text)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests fail by panicking
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_servers() {
+        let url = RedisUrl::parse("redis://ann:s%40crt@db.example:7000/3?timeout=1s").unwrap();
+        let host = "db.example".to_owned();
+        assert_eq!(url.address, RedisAddress::Tcp { host, port: 7000 });
+        assert_eq!(url.user.as_deref(), Some("ann"));
+        assert_eq!(url.password.as_deref(), Some("s@crt"));
+        assert_eq!(url.database, 3);
+        assert_eq!(url.timeout, Duration::from_secs(1));
+
+        let url = RedisUrl::parse("valkeys://[::1]?ca=/etc/ca.pem&prefix=shop").unwrap();
+        let (host, ca) = ("::1".to_owned(), Some(PathBuf::from("/etc/ca.pem")));
+        assert_eq!(
+            url.address,
+            RedisAddress::Tls {
+                host,
+                port: 6379,
+                ca
+            }
+        );
+        assert_eq!((url.database, &*url.prefix), (0, "shop"));
+
+        let url = RedisUrl::parse("unix:///run/redis%20a.sock?db=2&max_entry=1MB").unwrap();
+        assert_eq!(url.address, RedisAddress::Unix("/run/redis a.sock".into()));
+        assert_eq!((url.database, url.max_entry), (2, 1_000_000));
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let url = RedisUrl::parse("redis://ann:secret@h/1").unwrap();
+        assert_eq!(url.to_string(), "redis://h:6379/1");
+        assert!(!format!("{url:?}").contains("secret"));
+    }
+
+    #[test]
+    fn wrong_urls_say_what_to_write() {
+        let message = |url: &str| RedisUrl::parse(url).unwrap_err().to_string();
+        assert!(message("redis:///0").contains("host is missing"));
+        assert!(message("redis://h/x").contains("is no number of a database"));
+        assert!(message("redis://h?db=-1").contains("is no number of a database"));
+        assert!(message("redis://h?timeout=1").contains("250ms or 10s"));
+        assert!(message("redis://h?timeout=0s").contains("lets no call through"));
+        assert!(message("redis://h?ca=/ca.pem").contains("rediss:"));
+        assert!(message("redis://h?prefix={a}").contains("braces"));
+        assert!(message("redis://h?capacity=1GB").contains("unknown option \"capacity\""));
+        assert!(message("unix://host/path").contains("unix:///run/redis.sock"));
+        assert!(message("redis://h:99999").contains("port"));
+    }
+}
