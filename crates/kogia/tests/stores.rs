@@ -189,6 +189,7 @@ contract!(
     a_fill_with_an_old_stamp_is_never_a_hit,
     nothing_is_filled_while_a_mark_is_seen,
     an_entry_without_time_to_live_is_not_given,
+    an_entry_lives_no_longer_than_it_was_given,
     a_lease_that_is_over_is_reported,
     a_lease_that_is_extended_is_not_reported,
     a_cleared_mark_is_not_reported,
@@ -397,6 +398,19 @@ fn an_entry_without_time_to_live_is_not_given(store: &dyn Store) {
     assert!(response.entry.is_none());
     store.fill(&right, 1, value, HOUR).unwrap();
     assert!(hit(store, 1, &tags).is_some());
+}
+
+fn an_entry_lives_no_longer_than_it_was_given(store: &dyn Store) {
+    let tags = [table("book")];
+    fill(store, 1, &tags, b"rows");
+    for _ in 0..4 {
+        let response = store.read_with_lifetime(&request(1, &tags)).unwrap();
+        // A store that cannot tell says nothing.
+        if let Some(remaining) = response.entry.unwrap().remaining {
+            assert!(remaining <= HOUR, "{remaining:?}");
+            assert!(remaining > HOUR / 2, "{remaining:?}");
+        }
+    }
 }
 
 fn a_lease_that_is_over_is_reported(store: &dyn Store) {

@@ -359,3 +359,42 @@ fn the_stamps_of_copies_count_for_their_size() {
     // There is room for half of the stamps, of 16 kB each.
     assert!(local.entries <= 250, "{local:?}");
 }
+
+/// The stores whose entries can be copied: they say how long an entry still lives.
+fn is_copied_from(shared: Arc<dyn Store>) {
+    let tier = || TieredStore::new(Arc::clone(&shared), CAPACITY);
+    let (one, other) = (tier(), tier());
+    let tags = [table("book")];
+    fill(&one, 1, &tags, b"rows");
+    assert_eq!(hit(&other, 1, &tags).unwrap(), "rows");
+    assert_eq!(copies(&other), 1);
+    // From now on it is the copy that is read.
+    for _ in 0..3 {
+        let entry = other.read(&request(1, &tags)).unwrap().entry.unwrap();
+        let remaining = entry.remaining.unwrap();
+        assert!(remaining <= HOUR && remaining > HOUR / 2, "{remaining:?}");
+    }
+    clear(&one, 1, &tags);
+    assert!(matches!(decide(&other, 1, &tags), Decision::Stale(_)));
+    assert_eq!(copies(&other), 0);
+}
+
+#[test]
+fn entries_of_the_memory_store_are_copied() {
+    is_copied_from(Arc::new(MemoryStore::new(CAPACITY)));
+}
+
+#[cfg(all(feature = "file", target_os = "linux"))]
+#[test]
+fn entries_of_the_file_store_are_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    is_copied_from(Arc::new(
+        kogia::FileStore::open(folder.path(), CAPACITY).unwrap(),
+    ));
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn entries_in_redis_are_copied() {
+    is_copied_from(Arc::new(store_support::redis::store("copied")));
+}

@@ -285,6 +285,25 @@ mod tests {
         assert_eq!(tiered.to_string().parse(), Ok(expected));
     }
 
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_tier_stands_in_front_of_a_server() {
+        for (url, shared) in [
+            ("redis://h/1?local=64MB", "redis://h/1"),
+            (
+                "redis://u:p@h?prefix=a&local=64MB&timeout=1s",
+                "redis://u:p@h?prefix=a&timeout=1s",
+            ),
+            ("unix:///r.sock?db=2&local=64MB", "unix:///r.sock?db=2"),
+        ] {
+            let expected = StoreUrl::Tiered {
+                shared: Box::new(shared.parse().unwrap()),
+                local: 64_000_000,
+            };
+            assert_eq!(url.parse(), Ok(expected));
+        }
+    }
+
     #[test]
     fn tiers_that_cannot_be_say_why() {
         let message = |url: &str| url.parse::<StoreUrl>().unwrap_err().to_string();
