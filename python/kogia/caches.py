@@ -17,7 +17,7 @@ MEMCACHED = frozenset(
     }
 )
 
-_REDIS_SCHEMES = ("redis", "rediss", "valkey", "unix")
+_REDIS_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 # The clients of django-redis that keep all keys on one server. What herds do, Kogia does itself.
 _CLIENTS = ("django_redis.client.DefaultClient", "django_redis.client.HerdClient")
 _MEMCACHED_PORT = 11211
@@ -58,7 +58,7 @@ def _redis(cache: Mapping[str, Any]) -> str:
         raise Unmappable(f"its LOCATION begins with none of {schemes}")
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     options = _redis_options(cache)
-    _refuse_tls_options({**options, **query})
+    trusted = _trusted({**options, **query})
     # What the URL says wins over the options, and its query over the rest of it.
     given = {
         "username": unquote(parts.username or ""),
@@ -69,13 +69,13 @@ def _redis(cache: Mapping[str, Any]) -> str:
         str(query.get(name) or given[name] or options.get(name) or "") for name in given
     )
     login = _login(user, password)
-    prefix = _prefix(cache)
+    said = _prefix(cache) + trusted
     if parts.scheme == "unix":
         number = [f"db={database}"] if database else []
-        return f"unix://{login}{quote(unquote(parts.path))}" + _query(number + prefix)
+        return f"unix://{login}{quote(unquote(parts.path))}" + _query(number + said)
     host = parts.netloc.rpartition("@")[2] or "localhost"
     path = f"/{database}" if database else ""
-    return f"{parts.scheme}://{login}{host}{path}" + _query(prefix)
+    return f"{parts.scheme}://{login}{host}{path}" + _query(said)
 
 
 def _redis_options(cache: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,10 +96,14 @@ def _redis_options(cache: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, **named, **pool}
 
 
-def _refuse_tls_options(options: Mapping[str, Any]) -> None:
-    for name in options:
-        if name.startswith("ssl_"):
+def _trusted(options: Mapping[str, Any]) -> list[str]:
+    """The certificates to trust; what else is said about TLS has no counterpart."""
+    for name, value in options.items():
+        is_default = name == "ssl_cert_reqs" and str(value).lower() == "required"
+        if name.startswith("ssl_") and name != "ssl_ca_certs" and not is_default:
             raise Unmappable(f"its option {name} has to be said in Kogia's own way")
+    file = str(options.get("ssl_ca_certs") or "")
+    return [f"ca={quote(file, safe='/')}"] if file else []
 
 
 def _memcached(cache: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from django.conf import settings
 from . import caches, conf
 
 # What a store's URL begins with.
-SCHEMES = ("memory", "file", "redis", "rediss", "unix", "valkey", "memcached")
+SCHEMES = ("memory", "file", "redis", "rediss", "unix", "valkey", "valkeys", "memcached")
 _ON_THIS_MACHINE = ("", "localhost", "127.0.0.1", "::1")
 # No store: the engine refuses it, and nothing is cached.
 NONE = "none:"

@@ -74,6 +74,15 @@ def entry(backend, location, **others):
             "redis://h",
         ),
         (entry(REDIS, "valkey://h/1"), "valkey://h/1"),
+        (
+            entry(
+                DJANGO_REDIS,
+                "rediss://h",
+                KEY_PREFIX="app",
+                OPTIONS={"ssl_ca_certs": "/etc/my ca.pem", "ssl_cert_reqs": "required"},
+            ),
+            "rediss://h?prefix=app&ca=/etc/my%20ca.pem",
+        ),
         (entry(PYMEMCACHE, "h:11212"), "memcached://h:11212"),
         (entry(PYMEMCACHE, "h"), "memcached://h:11211"),
         # The order is that of the ring.
@@ -120,7 +129,7 @@ def test_servers_of_caches_are_those_of_the_store(cache, url):
         (entry(REDIS, "127.0.0.1:6379:1"), "redis://"),
         (entry(DJANGO_REDIS, ""), "no LOCATION"),
         (entry(DJANGO_REDIS, []), "no LOCATION"),
-        (entry(DJANGO_REDIS, "rediss://h", OPTIONS={"ssl_ca_certs": "/ca"}), "ssl_ca_certs"),
+        (entry(DJANGO_REDIS, "rediss://h", OPTIONS={"ssl_keyfile": "/key"}), "ssl_keyfile"),
         (entry(DJANGO_REDIS, "rediss://h?ssl_cert_reqs=none"), "ssl_cert_reqs"),
         (
             entry(REDIS, "rediss://h", OPTIONS={"CONNECTION_POOL_KWARGS": {"ssl_keyfile": "k"}}),

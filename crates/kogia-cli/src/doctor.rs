@@ -97,6 +97,9 @@ fn examine(url: &StoreUrl) -> (Vec<Finding>, Option<Duration>) {
     };
     let mut found = store.examine();
     found.extend(other_capacity(url, store.usage().capacity));
+    if found.iter().any(|found| found.level == Level::Error) {
+        return (found, None);
+    }
     let median = match Trial::new(&*store).run(&mut found) {
         Ok(median) => median,
         Err(error) => {

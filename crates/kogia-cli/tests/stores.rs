@@ -215,3 +215,32 @@ fn stats_say_what_a_store_holds() {
     let text = String::from_utf8(kogia(&["stats", &url(folder.path())]).stdout).unwrap();
     assert!(text.contains("entries  1"), "{text}");
 }
+
+#[test]
+fn a_server_is_examined() {
+    let server = std::env::var("KOGIA_TEST_REDIS_URL").expect(
+        "KOGIA_TEST_REDIS_URL is not set: run ./scripts/test, or eval \"$(scripts/servers start DIR)\"",
+    );
+    let address = format!("{server}?prefix=doctor&quarantine=0s");
+    let output = kogia(&["doctor", "--json", "--store", &address]);
+    assert!(output.status.success(), "{output:?}");
+    let fine = findings(&json(&output), "fine");
+    for what in ["it is ", "primary", "forgets what is invalidated"] {
+        assert!(fine.contains(what), "{what} is not in {fine}");
+    }
+    let stats = json(&kogia(&["stats", "--json", &address]));
+    assert!(stats["bytes"].as_u64().unwrap() > 0, "{stats}");
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_an_error() {
+    // A port on which nobody listens any more.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("redis://:s3cret@{}", listener.local_addr().unwrap());
+    drop(listener);
+    let output = kogia(&["doctor", "--json", "--store", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    let report = json(&output);
+    assert!(findings(&report, "error").contains("gives no answer"));
+    assert!(!report.to_string().contains("s3cret"));
+}

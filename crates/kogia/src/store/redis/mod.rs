@@ -1,6 +1,7 @@
 //! The store in Redis or Valkey, which the processes of many machines share.
 
 mod connection;
+mod examine;
 mod owners;
 mod scripts;
 mod url;
@@ -16,7 +17,7 @@ use smallvec::SmallVec;
 
 use self::connection::{Connection, Connections, Refused, count_out_of_memory};
 pub use self::url::{RedisAddress, RedisUrl};
-use super::{Abandoned, Mark, Store, StoreError, Usage};
+use super::{Abandoned, Finding, Mark, Store, StoreError, Usage};
 use crate::token::fresh_generation;
 
 /// Keeps entries and generations in a Redis or Valkey server.
@@ -400,6 +401,19 @@ impl Store for RedisStore {
     fn usage(&self) -> Usage {
         // A store that fails says so at the next read.
         self.ask_usage().unwrap_or_default()
+    }
+
+    fn examine(&self) -> Vec<Finding> {
+        let info: Result<String, Refused> = self
+            .connections
+            .with(|connection| redis::cmd("INFO").query(&mut connection.raw));
+        match info {
+            Ok(info) => examine::examine(&info),
+            Err(refused) => vec![Finding::error(
+                format!("{} gives no answer: {refused}", self.url),
+                "until it does, queries go to the database",
+            )],
+        }
     }
 }
 
