@@ -233,6 +233,22 @@ fn a_server_is_examined() {
 }
 
 #[test]
+fn a_server_in_quarantine_is_no_error() {
+    let server = std::env::var("KOGIA_TEST_REDIS_URL").expect("KOGIA_TEST_REDIS_URL is not set");
+    let prefix = format!("quarantine-{}", std::process::id());
+    let address = format!("{server}?quarantine=60s&prefix={prefix}");
+    let output = kogia(&["doctor", "--json", "--store", &address]);
+    assert!(output.status.success(), "{output:?}");
+    let warnings = findings(&json(&output), "warning");
+    assert!(warnings.contains("after the quarantine"), "{warnings}");
+    // One that is over is found to be.
+    let address = format!("{server}?quarantine=1ms&prefix={prefix}-over");
+    let doctor = || json(&kogia(&["doctor", "--json", "--store", &address]));
+    doctor();
+    assert!(findings(&doctor(), "fine").contains("forgets what is invalidated"));
+}
+
+#[test]
 fn a_server_that_does_not_answer_is_an_error() {
     // A port on which nobody listens any more.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
