@@ -11,6 +11,8 @@ use kogia::core::{
 use kogia::{Backend, Finding, Level, Mark, Store, StoreError, StoreUrl};
 use serde::Serialize;
 
+use crate::shown::shown;
+
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -60,14 +62,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let is_usable = findings.iter().all(|found| found.level < Level::Error);
     if arguments.json {
         let report = Report {
-            store: url.to_string(),
+            store: shown(&arguments.store),
             findings: findings.into_iter().map(Line::from).collect(),
             median_read_nanoseconds: median.map(|time| time.as_nanos() as u64),
         };
         let json = serde_json::to_string(&report).map_err(|error| error.to_string())?;
         anstream::println!("{json}");
     } else {
-        anstream::println!("{}", url);
+        anstream::println!("{}", shown(&arguments.store));
         findings.iter().for_each(print);
     }
     Ok(if is_usable {

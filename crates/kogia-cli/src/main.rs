@@ -5,6 +5,7 @@ mod database_url;
 mod demo;
 mod doctor;
 mod explain;
+mod shown;
 mod stats;
 mod top;
 

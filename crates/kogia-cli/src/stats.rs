@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use kogia::StoreUrl;
 use serde::Serialize;
 
+use crate::shown::shown;
+
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -44,7 +46,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let store = url.open_existing().map_err(|error| error.to_string())?;
     let usage = store.usage();
     let report = Report {
-        store: url.to_string(),
+        store: shown(&arguments.store),
         entries: usage.entries,
         bytes: usage.bytes,
         capacity: usage.capacity,
