@@ -306,6 +306,7 @@ mod tests {
     enum Fault {
         KeepsNothing,
         InvalidatesNothing,
+        TakesNoMark,
         StaysMarked,
         GivesNoGenerations,
     }
@@ -337,7 +338,7 @@ mod tests {
         }
 
         fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
-            if self.fault == Fault::InvalidatesNothing {
+            if matches!(self.fault, Fault::InvalidatesNothing | Fault::TakesNoMark) {
                 return Ok(());
             }
             self.store.mark(mark)
@@ -382,9 +383,11 @@ mod tests {
         let found = worst(Fault::KeepsNothing);
         assert_eq!(found.level, Level::Warning);
         assert!(found.what.contains("no hits"), "{found:?}");
-        let found = worst(Fault::InvalidatesNothing);
-        assert_eq!(found.level, Level::Error);
-        assert!(found.what.contains("invalidated"), "{found:?}");
+        for fault in [Fault::InvalidatesNothing, Fault::TakesNoMark] {
+            let found = worst(fault);
+            assert_eq!(found.level, Level::Error);
+            assert!(found.what.contains("invalidated"), "{found:?}");
+        }
         let found = worst(Fault::StaysMarked);
         assert_eq!(found.level, Level::Warning);
         assert!(found.what.contains("counts as marked"), "{found:?}");

@@ -244,6 +244,11 @@ fn a_mark_that_watches_a_tag_is_one_call_of_the_shared_store() {
     assert_eq!(shared.asked(), READ);
     assert!(hit(&tier, 2, &[watched]).is_some());
     assert_eq!(shared.asked(), CHECK);
+    fill(&tier, 1, &tags, b"new");
+    tier.clear_watching(OwnerId(1), mark.tags, watched).unwrap();
+    shared.asked();
+    assert!(hit(&tier, 1, &tags).is_none());
+    assert_eq!(shared.asked(), READ);
     let renewed = tier.clear_watching(OwnerId(2), &set(&[watched]), watched);
     assert_ne!(renewed.unwrap(), before);
     assert!(hit(&tier, 2, &[watched]).is_none());
