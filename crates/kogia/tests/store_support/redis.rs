@@ -1,6 +1,13 @@
 //! Redis servers: the one that `scripts/servers` has started, and some of a test's own.
 
+use std::hash::{BuildHasher, RandomState};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
 use kogia::{RedisStore, StoreUrl};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 /// A store of its own on the server of all tests.
 pub(crate) fn store(name: &str) -> RedisStore {
@@ -19,6 +26,107 @@ pub(crate) fn open(url: &str) -> RedisStore {
 }
 
 fn unique(name: &str) -> String {
-    use std::hash::{BuildHasher, RandomState};
     format!("{name}-{:x}", RandomState::new().hash_one(name))
+}
+
+/// A server of a test's own, which ends with it.
+pub(crate) struct Server {
+    folder: TempDir,
+    port: u16,
+    options: Vec<String>,
+    child: Child,
+}
+
+impl Server {
+    /// Starts a server with some more options, such as `--maxmemory 5mb`.
+    pub(crate) fn start(options: &str) -> Server {
+        let port = free_port();
+        let folder = tempfile::tempdir().unwrap();
+        let options = options.split_whitespace().map(str::to_owned).collect();
+        let child = spawn(&folder, port, &options);
+        let server = Server {
+            folder,
+            port,
+            options,
+            child,
+        };
+        server.wait();
+        server
+    }
+
+    pub(crate) fn url(&self, options: &str) -> String {
+        format!("redis://127.0.0.1:{}/0?{options}", self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What the server answers to a command, as text.
+    pub(crate) fn ask(&self, command: &[&str]) -> String {
+        let output = Command::new("redis-cli")
+            .args(["-p", &self.port.to_string()])
+            .args(command)
+            .output()
+            .expect("redis-cli is missing: run ./scripts/test");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Kills the server, and starts it again in the same folder.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    pub(crate) fn start_again(&mut self) {
+        self.child = spawn(&self.folder, self.port, &self.options);
+        self.wait();
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn wait(&self) {
+        let begun = Instant::now();
+        while self.ask(&["PING"]) != "PONG" {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "redis-server does not start"
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port below those that the system hands out by itself: a connection to one of these that is
+/// closed may end at itself.
+fn free_port() -> u16 {
+    let mut ports = (0..).map(|i| 12_000 + (RandomState::new().hash_one(i) % 20_000) as u16);
+    ports
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
+}
+
+fn spawn(folder: &TempDir, port: u16, options: &Vec<String>) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(["--save", "", "--dir"])
+        .arg(folder.path())
+        .args(options)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("redis-server is missing: run ./scripts/test")
 }

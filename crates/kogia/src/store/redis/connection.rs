@@ -185,6 +185,9 @@ fn client(url: &RedisUrl) -> RedisResult<Client> {
         RedisAddress::Tcp { host, port } => (ConnectionAddr::Tcp(host.clone(), *port), None),
         RedisAddress::Unix(path) => (ConnectionAddr::Unix(path.clone()), None),
         RedisAddress::Tls { host, port, ca } => {
+            // Which cryptography rustls uses is the program's choice; a library may only make it
+            // where the program has not.
+            let _ = rustls::crypto::ring::default_provider().install_default();
             let address = ConnectionAddr::TcpTls {
                 host: host.clone(),
                 port: *port,

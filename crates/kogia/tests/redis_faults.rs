@@ -1,0 +1,444 @@
+//! What may happen to a Redis server, and that nothing stale comes of it.
+#![cfg(feature = "redis")]
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests fail by panicking
+
+mod store_support;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use kogia::core::{Decision, OwnerId, ReadBypass};
+use kogia::{Backend, Store};
+use rustix::process::Signal;
+use store_support::redis::{Server, open};
+use store_support::*;
+
+/// No quarantine: only for tests in which nobody relies on a lost mark.
+const NONE: &str = "quarantine=0s";
+/// One that does not end within a test.
+const LONG: &str = "quarantine=3600s";
+
+#[test]
+fn a_server_that_restarts_empty_starts_cold() {
+    let mut server = Server::start("");
+    let store = open(&server.url(NONE));
+    let tags = [table("book")];
+    fill(&store, 1, &tags, b"rows");
+    let before = generation(&store, tags[0]);
+    server.restart();
+    assert_eq!(hit(&store, 1, &tags), None);
+    assert_ne!(generation(&store, tags[0]), before);
+}
+
+#[test]
+fn a_server_that_restarts_with_an_old_dump_starts_cold() {
+    let mut server = Server::start("--dbfilename dump.rdb");
+    let store = open(&server.url(NONE));
+    let tags = [table("book")];
+    fill(&store, 1, &tags, b"old rows");
+    assert_eq!(server.ask(&["SAVE"]), "OK");
+    mark(&store, 1, &tags);
+    clear(&store, 1, &tags);
+    fill(&store, 1, &tags, b"new rows");
+    server.restart();
+    assert_ne!(server.ask(&["DBSIZE"]), "0", "the dump was loaded");
+    assert_eq!(hit(&store, 1, &tags), None);
+    fill(&store, 1, &tags, b"rows");
+    assert!(hit(&store, 1, &tags).is_some());
+}
+
+/// A process that stays up may load old data, too: a replica does at every full synchronisation.
+#[test]
+fn data_of_another_server_starts_cold() {
+    let primary = Server::start("");
+    let replica = Server::start("");
+    let (store, other) = (open(&primary.url(NONE)), open(&replica.url(NONE)));
+    let tags = [table("book")];
+    fill(&store, 1, &tags, b"rows");
+    fill(&other, 1, &tags, b"other rows");
+    replica.ask(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+    until(|| {
+        replica
+            .ask(&["INFO", "replication"])
+            .contains("master_link_status:up")
+    });
+    // The connection has stayed open, and what it now leads to is a copy that may lag behind.
+    let refused = other.read(&request(1, &tags)).unwrap_err().to_string();
+    assert!(
+        refused.contains("READONLY") || refused.contains("read only"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_replica_that_is_promoted_starts_cold_and_in_quarantine() {
+    let mut primary = Server::start("");
+    let replica = Server::start("");
+    let store = open(&primary.url(NONE));
+    let tags = [table("book")];
+    fill(&store, 1, &tags, b"rows");
+    replica.ask(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+    until(|| {
+        replica
+            .ask(&["INFO", "replication"])
+            .contains("master_link_status:up")
+    });
+    // A mark that the replica never hears of.
+    replica.signal(Signal::STOP);
+    mark(&store, 1, &tags);
+    primary.kill();
+    replica.signal(Signal::CONT);
+    until(|| replica.ask(&["REPLICAOF", "NO", "ONE"]) == "OK");
+    let promoted = open(&replica.url(LONG));
+    assert_eq!(hit(&promoted, 1, &tags), None);
+    assert!(generation(&promoted, tags[0]).is_marked());
+}
+
+#[test]
+fn lost_marks_are_followed_by_a_quarantine() {
+    let tags = [table("book"), table("shop")];
+    for loss in [&["FLUSHALL"][..], &["DEL", "{kogia:1}:m"]] {
+        let server = Server::start("");
+        let store = open(&server.url(NONE));
+        fill(&store, 1, &tags, b"rows");
+        mark(&store, 1, &tags[..1]);
+        let store = open(&server.url(LONG));
+        server.ask(loss);
+        // Whoever comes first notices: a reader to whom the tag has no generation, ...
+        if loss.len() == 1 {
+            assert!(generation(&store, tags[0]).is_marked(), "{loss:?}");
+        } else {
+            // ... or a writer.
+            mark(&store, 2, &tags[1..]);
+            clear(&store, 2, &tags[1..]);
+        }
+        assert!(generation(&store, tags[0]).is_marked(), "{loss:?}");
+        assert!(generation(&store, table("other")).is_marked(), "{loss:?}");
+        clear(&store, 1, &tags[..1]);
+        assert!(generation(&store, tags[0]).is_marked(), "{loss:?}");
+        assert_eq!(store.abandoned(&tags).unwrap(), []);
+        assert!(generation(&store, tags[0]).is_marked(), "{loss:?}");
+    }
+}
+
+/// An eviction may take the generation alone. The owners are still known.
+#[test]
+fn a_lost_generation_of_a_marked_tag_is_marked_again() {
+    let server = Server::start("");
+    let store = open(&server.url(NONE));
+    let tags = [table("book")];
+    mark(&store, 1, &tags);
+    let before = generation(&store, tags[0]);
+    forget_generations(&server);
+    let after = generation(&store, tags[0]);
+    assert!(after.is_marked());
+    assert_ne!(before, after);
+    clear(&store, 1, &tags);
+    assert!(generation(&store, tags[0]).is_clean());
+}
+
+#[test]
+fn a_quarantine_ends() {
+    let server = Server::start("");
+    let store = open(&server.url("quarantine=300ms"));
+    let tags = [table("book")];
+    assert!(generation(&store, tags[0]).is_marked());
+    until(|| {
+        // A reader that meets a mark asks who holds it.
+        assert_eq!(store.abandoned(&tags).unwrap(), []);
+        generation(&store, tags[0]).is_clean()
+    });
+    fill(&store, 1, &tags, b"rows");
+    assert!(hit(&store, 1, &tags).is_some());
+}
+
+/// A mark without owners, left by the loss of all marks, must not stay for ever.
+#[test]
+fn a_mark_without_owners_is_cleared_after_the_quarantine() {
+    let server = Server::start("");
+    let store = open(&server.url(NONE));
+    let tags = [table("book")];
+    mark(&store, 1, &tags);
+    server.ask(&["DEL", "{kogia:1}:m"]);
+    assert!(generation(&store, tags[0]).is_marked());
+    assert_eq!(store.abandoned(&tags).unwrap(), []);
+    assert!(generation(&store, tags[0]).is_clean());
+}
+
+#[test]
+fn scripts_that_the_server_forgot_are_loaded_again() {
+    let server = Server::start("");
+    let store = open(&server.url(NONE));
+    let tags = [table("book")];
+    fill(&store, 1, &tags, b"rows");
+    server.ask(&["SCRIPT", "FLUSH"]);
+    mark(&store, 1, &tags);
+    server.ask(&["SCRIPT", "FLUSH"]);
+    clear(&store, 1, &tags);
+    assert_eq!(hit(&store, 1, &tags), None);
+}
+
+#[test]
+fn a_server_that_hangs_costs_one_timeout() {
+    let server = Server::start("");
+    let store = open(&server.url("quarantine=0s&timeout=100ms"));
+    let tags = [table("book")];
+    fill(&store, 1, &tags, b"rows");
+    server.signal(Signal::STOP);
+    let begun = Instant::now();
+    assert!(store.read(&request(1, &tags)).is_err());
+    assert!(begun.elapsed() >= Duration::from_millis(100));
+    let refused = store.read(&request(1, &tags)).unwrap_err().to_string();
+    assert!(refused.contains("left alone for a while"), "{refused}");
+    server.signal(Signal::CONT);
+    until(|| store.read(&request(1, &tags)).is_ok());
+    assert!(hit(&store, 1, &tags).is_some());
+}
+
+#[test]
+fn a_store_opens_without_its_server() {
+    let mut server = Server::start("");
+    server.kill();
+    let store = open(&server.url(NONE));
+    assert!(store.generations(&[table("book")]).is_err());
+    server.start_again();
+    until(|| store.generations(&[table("book")]).is_ok());
+}
+
+#[test]
+fn tls_to_a_server_without_it_is_an_error() {
+    let server = Server::start("");
+    let url = server.url(NONE).replace("redis://", "rediss://");
+    let store = open(&url);
+    assert!(store.generations(&[table("book")]).is_err());
+}
+
+/// A server that is full and may not evict refuses to store marks. Deleting the generations is
+/// left.
+#[test]
+fn a_full_server_is_invalidated_by_deletion() {
+    let server = Server::start("");
+    let store = open(&server.url(LONG));
+    server.ask(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    let tags = [table("book")];
+    let settled = open(&server.url(NONE));
+    begin_without_quarantine(&server, &settled);
+    fill(&settled, 1, &tags, b"rows");
+    assert!(hit(&settled, 1, &tags).is_some());
+    server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    mark(&store, 1, &tags);
+    let stale = store.read(&request(1, &tags));
+    assert!(stale.is_err(), "no generation can be made: {stale:?}");
+    // Other tags are still answered, and nothing is filled.
+    server.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    // The writer is still under way: its mark was never stored.
+    assert!(generation(&store, tags[0]).is_marked());
+    assert_eq!(hit(&store, 1, &tags), None);
+}
+
+#[test]
+fn an_entry_that_does_not_fit_is_no_error() {
+    let server = Server::start("--maxmemory-policy noeviction");
+    let store = open(&server.url("quarantine=0s&max_entry=10KB"));
+    let tags = [table("book")];
+    fill(&store, 1, &tags, &noise(1, 20_000));
+    assert_eq!(hit(&store, 1, &tags), None);
+    fill(&store, 2, &tags, &[7; 20_000]);
+    assert_eq!(
+        hit(&store, 2, &tags).unwrap(),
+        vec![7; 20_000],
+        "compressed"
+    );
+    let right = miss(&store, 3, &tags);
+    server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    store
+        .fill(&right, 1, Bytes::from_static(b"rows"), HOUR)
+        .unwrap();
+    assert!(hit(&store, 2, &tags).is_some(), "hits go on");
+    assert_eq!(hit(&store, 3, &tags), None);
+}
+
+#[test]
+fn bytes_that_are_no_entry_are_a_miss() {
+    let server = Server::start("");
+    let store = open(&server.url(NONE));
+    let tags = [table("book")];
+    fill(&store, 1, &tags, &[7; 5_000]);
+    let key = server.ask(&["--raw", "KEYS", "kogia:1:e*"]);
+    assert!(!key.is_empty());
+    for bytes in [
+        "",
+        "x",
+        "\u{1}short",
+        "\u{1}\u{7f}\u{7f}\u{7f}\u{7f}long",
+        "\u{2}unknown",
+    ] {
+        server.ask(&["EVAL", SPOIL, "0", bytes]);
+        assert_eq!(hit(&store, 1, &tags), None, "{bytes:?}");
+    }
+    fill(&store, 1, &tags, b"rows");
+    assert!(hit(&store, 1, &tags).is_some());
+}
+
+const SPOIL: &str = "for _, key in ipairs(redis.call('KEYS', 'kogia:1:e*')) do \
+                     redis.call('SET', key, ARGV[1]) end";
+
+/// A writer that died between its mark and its commit.
+#[test]
+fn the_owner_of_an_old_mark_is_found() {
+    let server = Server::start("");
+    let tags = [table("book")];
+    let backend = Backend::Server(Bytes::from_static(b"4711"));
+    mark_for(
+        &open(&server.url(NONE)),
+        1,
+        &tags,
+        Duration::from_millis(200),
+        &backend,
+    );
+    let store = open(&server.url(NONE));
+    assert!(generation(&store, tags[0]).is_marked());
+    assert_eq!(store.abandoned(&tags).unwrap(), []);
+    until(|| !store.abandoned(&tags).unwrap().is_empty());
+    let found = store.abandoned(&tags).unwrap();
+    assert_eq!((found[0].owner, &found[0].backend), (OwnerId(1), &backend));
+    clear(&store, 1, &tags);
+    assert!(generation(&store, tags[0]).is_clean());
+}
+
+/// Under every policy, a server that has far too little memory gives no stale answer.
+#[test]
+fn evictions_make_nothing_stale() {
+    let mut all = 0;
+    let policies = ["noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random"];
+    let volatile = [
+        "volatile-lru",
+        "volatile-lfu",
+        "volatile-random",
+        "volatile-ttl",
+    ];
+    for policy in policies.iter().chain(&volatile) {
+        let server = Server::start(&format!("--maxmemory 3mb --maxmemory-policy {policy}"));
+        let (hits, stale) = work(&server);
+        assert_eq!(stale, 0, "{policy}: {hits} hits");
+        all += hits;
+    }
+    assert!(all > 500, "{all} hits show little");
+}
+
+/// Writers and readers of some tables that are numbers; how many hits there were, and how many
+/// told a number older than one that was committed before the read began.
+fn work(server: &Server) -> (u64, u64) {
+    const TABLES: usize = 8;
+    let database: Vec<AtomicU64> = (0..TABLES).map(|_| AtomicU64::new(1)).collect();
+    let done = AtomicBool::new(false);
+    let (reads, hits, stale) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for writer in 0..2_u128 {
+            let (database, done, store) = (&database, &done, open(&server.url(NONE)));
+            let reads = &reads;
+            scope.spawn(move || {
+                for round in 0..100_u128 {
+                    // Forty reads between two writes.
+                    while u128::from(reads.load(Ordering::Relaxed)) < round * 40 {
+                        thread::yield_now();
+                    }
+                    let number = (round as usize * 5 + writer as usize) % TABLES;
+                    let tags = set(&[table(&number.to_string())]);
+                    let owner = OwnerId(writer << 64 | round);
+                    let mark = kogia::Mark {
+                        owner,
+                        tags: &tags,
+                        lease: HOUR,
+                        backend: &Backend::Unknown,
+                    };
+                    if store.mark(&mark).is_ok() {
+                        database[number].fetch_add(1, Ordering::SeqCst);
+                    }
+                    while store.clear(owner, &tags).is_err() {}
+                }
+                done.store(true, Ordering::SeqCst);
+            });
+        }
+        for reader in 0..2_u64 {
+            let (database, done, store) = (&database, &done, open(&server.url(NONE)));
+            let (reads, hits, stale) = (&reads, &hits, &stale);
+            scope.spawn(move || {
+                let mut round = reader;
+                while !done.load(Ordering::SeqCst) {
+                    round += 1;
+                    reads.fetch_add(1, Ordering::Relaxed);
+                    let number = round as usize % TABLES;
+                    let tags = [table(&number.to_string())];
+                    // Many entries of each table, so that the memory is never enough.
+                    let key = number as u64 * 1_000 + round / TABLES as u64 % 3 * 7;
+                    let committed = database[number].load(Ordering::SeqCst);
+                    let request = request(key, &tags);
+                    let Ok(response) = store.read(&request) else {
+                        continue;
+                    };
+                    match request.decide(response) {
+                        Decision::Hit(value) => {
+                            hits.fetch_add(1, Ordering::Relaxed);
+                            let told = u64::from_le_bytes(*value.first_chunk().unwrap());
+                            if told < committed {
+                                stale.fetch_add(1, Ordering::Relaxed);
+                            }
+                        }
+                        Decision::Miss(right) | Decision::Stale(right) => {
+                            let now = database[number].load(Ordering::SeqCst);
+                            let mut value = now.to_le_bytes().to_vec();
+                            value.extend(noise(round, 40_000));
+                            let _ = store.fill(&right, 1, value.into(), HOUR);
+                        }
+                        Decision::Bypass(ReadBypass::Marked) => {
+                            let _ = store.abandoned(&tags);
+                        }
+                        Decision::Bypass(_) => {}
+                    }
+                }
+            });
+        }
+    });
+    (hits.into_inner(), stale.into_inner())
+}
+
+/// Bytes that cannot be compressed.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut word = seed | 1;
+    let next = |_| {
+        // Marsaglia's xorshift.
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        (word >> 32) as u8
+    };
+    (0..length).map(next).collect()
+}
+
+/// Deletes all generations, as an eviction may.
+fn forget_generations(server: &Server) {
+    let script = "for _, key in ipairs(redis.call('KEYS', '{kogia:1}:g*')) do \
+                  redis.call('DEL', key) end";
+    server.ask(&["EVAL", script, "0"]);
+}
+
+/// Begins an incarnation in which nobody can rely on lost marks, whatever the store's URL says.
+fn begin_without_quarantine(server: &Server, store: &dyn Store) {
+    server.ask(&["FLUSHALL"]);
+    assert!(generation(store, table("any")).is_clean());
+}
+
+/// Waits until something is true, at most twenty seconds.
+fn until(mut is_true: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_true() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it never came about"
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
+}
