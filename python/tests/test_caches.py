@@ -229,3 +229,17 @@ def test_an_engine_that_does_not_take_the_store_leaves_the_application_alone(
         assert engine.is_without_store()
         assert check in [found.id for found in checks.check_store()]
     assert [record.message.count("cannot be opened") for record in caplog.records] == [1]
+
+
+def test_a_store_that_cannot_be_opened_now_is_a_warning(monkeypatch):
+    def refuse(url):
+        raise RuntimeError("nobody answers")
+
+    with override_settings(KOGIA={"STORE": "redis://far"}):
+        assert checks.check_store() == []
+        monkeypatch.setattr(checks._kogia, "Cache", refuse)
+        [found] = checks.check_store()
+        assert (found.id, "nobody answers" in found.msg) == ("kogia.W009", True)
+        with override_settings(KOGIA={"STORE": "memory:"}):
+            # Stores of this machine are not opened by a check.
+            assert [found.id for found in checks.check_store()] == ["kogia.W002"]
