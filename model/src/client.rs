@@ -190,6 +190,7 @@ impl Client {
         Some(StoredEntry {
             stamp: private.stamp.clone(),
             value: private.value,
+            remaining: None,
         })
     }
 

@@ -107,7 +107,11 @@ impl Protocol {
         }
         let response = ReadResponse {
             generations: generations.clone(),
-            entry: entry.map(|(stamp, value)| StoredEntry { stamp, value }),
+            entry: entry.map(|(stamp, value)| StoredEntry {
+                stamp,
+                value,
+                remaining: None,
+            }),
         };
         let mut right = Right {
             guard,
@@ -265,6 +269,7 @@ impl Protocol {
             entry: Some(StoredEntry {
                 stamp: entry.stamp.clone(),
                 value: (),
+                remaining: None,
             }),
         };
         match request.decide(response) {

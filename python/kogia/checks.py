@@ -9,7 +9,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 
-from . import conf, stores
+from . import _kogia, conf, stores
 
 _LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
 
@@ -26,8 +26,8 @@ _BOOL: tuple[str, Callable[[Any], bool]] = ("True or False", lambda value: isins
 _NAMES: tuple[str, Callable[[Any], bool]] = ("a list, tuple or set of names", _is_names)
 _ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "STORE": (
-        '"memory:", "file:///a/folder" or None',
-        lambda value: value is None or str(value).startswith(("memory:", "file:")),
+        f"None or a URL that begins with one of {', '.join(f'{name}:' for name in stores.SCHEMES)}",
+        lambda value: value is None or str(value).partition(":")[0] in stores.SCHEMES,
     ),
     "TIMEOUT": (
         "a number of seconds, from 0 on, or None for the default",
@@ -79,7 +79,9 @@ def check_settings(**_: Any) -> list[CheckMessage]:
             names = ", ".join(sorted(conf.DEFAULTS))
             found.append(Error(f"{full} is unknown.", hint=f"There are {names}.", id="kogia.E001"))
         elif not _ALLOWED[name][1](value):
-            text = f"{full} must be {_ALLOWED[name][0]}, and is {value!r}."
+            is_url = name == "STORE" and isinstance(value, str)
+            is_now = repr(stores.shown(value) if is_url else value)
+            text = f"{full} must be {_ALLOWED[name][0]}, and is {is_now}."
             found.append(Error(text, id="kogia.E002"))
         elif name.endswith("_APPS"):
             found += [
@@ -145,28 +147,51 @@ def check_replicas(**_: Any) -> list[CheckMessage]:
 def check_store(**_: Any) -> list[CheckMessage]:
     """Who sees the store, and where it comes from."""
     choice = stores.choose()
+    url = stores.shown(choice.url)
     found: list[CheckMessage] = []
-    if choice.is_substitute:
-        text = f"Kogia has no store for {choice.backend} yet and uses {choice.url}."
-        hint = "Stores on Redis and Memcached come later. Set KOGIA['STORE'] to choose."
-        found.append(Warning(text, hint=hint, id="kogia.W005"))
-    elif choice.backend is not None:
-        text = f"Kogia's store is {choice.url}, after CACHES ({choice.backend})."
+    if choice.refusal is not None:
+        text = (
+            f"Nothing is cached: no store can be made of CACHES ({choice.backend}), because "
+            f"{choice.refusal}."
+        )
+        hint = "Set KOGIA['STORE'] to the URL of a store, or KOGIA['CACHE'] to another alias."
+        return [Error(text, hint=hint, id="kogia.E006")]
+    if choice.backend is not None:
+        text = f"Kogia's store is {url}, after CACHES ({choice.backend})."
         found.append(Info(text, hint="Set KOGIA['STORE'] to choose another.", id="kogia.I001"))
     if choice.url.startswith("memory:"):
         text = "Each process has a cache of its own in memory and does not see others' writes."
         hint = "Use a file store, unless the project runs in one process: KOGIA['STORE'] = 'file:…'"
         found.append(Warning(text, hint=hint, id="kogia.W002"))
-    elif not conf.get("ONE_MACHINE"):
+    elif stores.is_of_this_machine(choice.url) and not conf.get("ONE_MACHINE"):
         hosts = {str(database.get("HOST") or "") for database in settings.DATABASES.values()}
         remote = sorted(
             host for host in hosts if host not in _LOCAL_HOSTS and not host.startswith("/")
         )
         if remote:
             text = (
-                f"The store {choice.url} is seen by this machine only, and the database is on "
+                f"The store {url} is seen by this machine only, and the database is on "
                 f"{', '.join(remote)}: what other machines write stays unseen here."
             )
             hint = "If no other machine writes to it, say KOGIA['ONE_MACHINE'] = True."
             found.append(Warning(text, hint=hint, id="kogia.W001"))
-    return found
+    return found + _refused(choice.url)
+
+
+def _refused(url: str) -> list[CheckMessage]:
+    """What the engine says against a store behind a network.
+
+    Others are not tried: opening them makes files, which would be this user's.
+    """
+    if url.startswith(("memory:", "file:")):
+        return []
+    try:
+        _kogia.Cache(url)
+    except ValueError as error:
+        text = f"Nothing is cached: the engine does not take the store {stores.shown(url)}: {error}"
+        hint = "Use another store: KOGIA['STORE'] = 'file:///a/folder', for instance."
+        return [Error(text, hint=hint, id="kogia.E007")]
+    except RuntimeError as error:
+        text = f"The store cannot be opened now, and nothing is cached until it can be: {error}"
+        return [Warning(text, id="kogia.W009")]
+    return []

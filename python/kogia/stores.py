@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import pathlib
+import re
 import tempfile
 from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from . import conf
+from . import caches, conf
 
-_LATER = ("redis", "memcached")
+# What a store's URL begins with.
+SCHEMES = ("memory", "file", "redis", "rediss", "unix", "valkey", "valkeys", "memcached")
+_ON_THIS_MACHINE = ("", "localhost", "127.0.0.1", "::1")
+# No store: the engine refuses it, and nothing is cached.
+NONE = "none:"
 
 
 class Choice(NamedTuple):
@@ -21,8 +26,8 @@ class Choice(NamedTuple):
     url: str
     # The backend of `CACHES` that it was derived from, if it was.
     backend: str | None = None
-    # Whether that backend has no store of its own yet.
-    is_substitute: bool = False
+    # Why no store can be made of that backend.
+    refusal: str | None = None
 
 
 def choose() -> Choice:
@@ -30,15 +35,37 @@ def choose() -> Choice:
     url = conf.get("STORE")
     if url is not None:
         return Choice(str(url))
-    if not any(name.startswith("CACHALOT_") for name in dir(settings)):
-        return Choice(_default())
     cache: dict[str, Any] = settings.CACHES.get(conf.get("CACHE"), {})
     backend = str(cache.get("BACKEND", ""))
-    if backend.endswith(".LocMemCache"):
-        return Choice("memory:", backend)
-    if backend.endswith(".FileBasedCache"):
-        return Choice(f"file://{pathlib.Path(cache['LOCATION']).absolute()}/kogia", backend)
-    return Choice(_default(), backend, any(kind in backend.lower() for kind in _LATER))
+    if caches.is_shared(backend):
+        try:
+            return Choice(caches.store_url(cache), backend)
+        except caches.Unmappable as error:
+            # Not the default: others may share this cache from other machines, and what they
+            # write would stay unseen here.
+            return Choice(NONE, backend, str(error))
+    if any(name.startswith("CACHALOT_") for name in dir(settings)):
+        if backend.endswith(".LocMemCache"):
+            return Choice("memory:", backend)
+        if backend.endswith(".FileBasedCache"):
+            return Choice(f"file://{pathlib.Path(cache['LOCATION']).absolute()}/kogia", backend)
+        return Choice(_default(), backend)
+    return Choice(_default())
+
+
+def shown(url: str) -> str:
+    """A store's URL as it may be shown: without its password."""
+    return caches.without_secrets(url)
+
+
+def is_of_this_machine(url: str) -> bool:
+    """Whether only the processes of this machine see the store."""
+    scheme, _, rest = url.partition(":")
+    if scheme in ("memory", "file", "unix"):
+        return True
+    servers = rest.partition("?")[0].removeprefix("//").rpartition("@")[2].partition("/")[0]
+    hosts = (re.sub(r":[0-9]*$", "", server).strip("[]") for server in servers.split(","))
+    return scheme in SCHEMES and all(host in _ON_THIS_MACHINE for host in hosts)
 
 
 def folder(url: str) -> pathlib.Path | None:

@@ -100,12 +100,13 @@ def overwrite(folder):
 HARM = [delete, delete_files, replace_by_a_file, replace_files, overwrite]
 
 
+@pytest.mark.parametrize("tier", ["", "&local=2MB"], ids=["alone", "with a tier"])
 @pytest.mark.parametrize("harm", HARM, ids=lambda harm: harm.__name__)
-def test_a_store_that_is_harmed_while_it_is_open(harm, tmp_path):
+def test_a_store_that_is_harmed_while_it_is_open(harm, tier, tmp_path):
     def target():
         faults.reset()
         Author.objects.create(name="Melville")
-        with store(f"file://{tmp_path}/store?capacity=64MB"):
+        with store(f"file://{tmp_path}/store?capacity=64MB{tier}"):
             warm()
             harm(tmp_path / "store")
             works_on()
@@ -132,11 +133,12 @@ def test_a_store_that_comes_and_goes_is_used_again(tmp_path):
     child(target)
 
 
-def test_two_processes_and_a_store_that_is_deleted(tmp_path):
+@pytest.mark.parametrize("tier", ["", "&local=2MB"], ids=["alone", "with a tier"])
+def test_two_processes_and_a_store_that_is_deleted(tier, tmp_path):
     """Neither may go on with files that the other one does not see."""
 
     def target():
-        with store(f"file://{tmp_path}/store?capacity=64MB"):
+        with store(f"file://{tmp_path}/store?capacity=64MB{tier}"):
             warm()
             for turn in range(20):
                 if turn % 5 == 0:

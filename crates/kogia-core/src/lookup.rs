@@ -1,5 +1,7 @@
 //! One read: from a request and what the store answered to a hit, a miss or a bypass.
 
+use std::time::Duration;
+
 use smallvec::SmallVec;
 
 use crate::analysis::{Operand, Proof, Read, Statement};
@@ -118,6 +120,26 @@ impl ReadRequest {
         &self.tags
     }
 
+    /// Whether an entry with this stamp is current, given the generations of the request's tags.
+    pub fn is_current(&self, stamp: &Stamp, generations: &[Generation]) -> bool {
+        if generations.len() != self.tags.len() {
+            return false;
+        }
+        let depended = self.dependencies();
+        // The commit tag is no dependency of the entry: a stamp is as long as the tags that are.
+        stamp.0.len() == depended
+            && stamp
+                .0
+                .iter()
+                .zip(generations)
+                .enumerate()
+                .all(|(index, (stamped, now))| {
+                    let waived = *stamped == Generation::MISSING
+                        && self.waivers.iter().any(|waiver| waiver.index == index);
+                    waived || stamped.is_current(*now)
+                })
+    }
+
     /// Decides the read, given what the store answered.
     pub fn decide<V>(&self, response: ReadResponse<V>) -> Decision<V> {
         let ReadResponse { generations, entry } = response;
@@ -152,22 +174,6 @@ impl ReadRequest {
         } else {
             Decision::Miss(fill)
         }
-    }
-
-    fn is_current(&self, stamp: &Stamp, generations: &[Generation]) -> bool {
-        let depended = self.dependencies();
-        // The commit tag is no dependency of the entry: a stamp is as long as the tags that are.
-        stamp.0.len() == depended
-            && stamp
-                .0
-                .iter()
-                .zip(generations)
-                .enumerate()
-                .all(|(index, (stamped, now))| {
-                    let waived = *stamped == Generation::MISSING
-                        && self.waivers.iter().any(|waiver| waiver.index == index);
-                    waived || stamped.is_current(*now)
-                })
     }
 
     /// How many of the tags the entry depends on: all but the guards' own at the end.
@@ -229,6 +235,9 @@ pub struct StoredEntry<V> {
     pub stamp: Stamp,
     /// The encoded result.
     pub value: V,
+    /// How long it still lived when the store answered, by the store's own clock. A store that
+    /// cannot tell leaves it out; a tier then keeps no copy, which might outlive the entry.
+    pub remaining: Option<Duration>,
 }
 
 /// How a read goes on.

@@ -22,7 +22,8 @@ pub use self::session::{Running, Session};
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use self::store::FileStore;
 pub use self::store::{
-    Abandoned, Backend, Mark, MemoryStore, Store, StoreError, StoreUrl, StoreUrlError, Usage,
+    Abandoned, Backend, Finding, Level, LocalUsage, Mark, MemoryStore, Store, StoreError, StoreUrl,
+    StoreUrlError, TieredStore, Usage,
 };
 #[cfg(feature = "redis")]
 pub use self::store::{RedisAddress, RedisStore, RedisUrl};

@@ -537,6 +537,7 @@ impl PrivateEntries {
         Some(StoredEntry {
             stamp: entry.stamp.clone(),
             value: entry.value.clone(),
+            remaining: None,
         })
     }
 

@@ -1,4 +1,5 @@
-//! The file store in a process that forks, as web servers do before they serve.
+//! The file store, and a tier in front of it, in a process that forks, as web servers do before
+//! they serve.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // tests fail by panicking
 #![cfg(all(feature = "file", target_os = "linux"))]
 // There is no safe way to fork: a child of a program with threads may do little. What it does
@@ -12,12 +13,13 @@ mod store_support;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bytes::Bytes;
 use kogia::core::{Decision, OwnerId};
-use kogia::{FileStore, Store};
+use kogia::{FileStore, Store, TieredStore};
 use process::{Numbers, Process, answer, role};
 use store_support::*;
 
@@ -25,6 +27,10 @@ const CAPACITY: u64 = 4_000_000;
 
 fn open(folder: &Path) -> FileStore {
     FileStore::open(&folder.join("store"), CAPACITY).unwrap()
+}
+
+fn tier(folder: &Path) -> TieredStore {
+    TieredStore::new(Arc::new(open(folder)), CAPACITY)
 }
 
 /// A forked child, which is waited for.
@@ -191,14 +197,23 @@ fn grandchildren_and_the_orphaned_work() {
 #[test]
 fn workers_that_were_forked_never_read_what_was_invalidated() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
-    let numbers = Numbers::open(folder.path());
+    forked_workers(&open(folder.path()), folder.path());
+}
+
+#[test]
+fn workers_that_were_forked_with_a_tier_never_read_what_was_invalidated() {
+    let folder = tempfile::tempdir().unwrap();
+    forked_workers(&tier(folder.path()), folder.path());
+}
+
+fn forked_workers(store: &dyn Store, folder: &Path) {
+    let numbers = Numbers::open(folder);
     // The parent has readers and has written.
-    clear(&store, 1, &[table("0")]);
+    clear(store, 1, &[table("0")]);
     let workers: Vec<Fork> = (0..4_u64)
-        .map(|worker| Fork::run(|| work(&store, &numbers, worker)))
+        .map(|worker| Fork::run(|| work(store, &numbers, worker)))
         .collect();
-    work(&store, &numbers, 4);
+    work(store, &numbers, 4);
     workers.into_iter().for_each(Fork::wait);
     let written: u64 = (0..5)
         .map(|number| numbers[number].load(Ordering::SeqCst))
@@ -206,7 +221,7 @@ fn workers_that_were_forked_never_read_what_was_invalidated() {
     assert_eq!(written, 5 * 100);
 }
 
-fn work(store: &FileStore, numbers: &Numbers, worker: u64) {
+fn work(store: &dyn Store, numbers: &Numbers, worker: u64) {
     for round in 0..3000_u64 {
         let asked = (round * 7 + worker) % 5;
         let (number, tags) = (&numbers[asked as usize], [table(&asked.to_string())]);
@@ -270,4 +285,46 @@ fn a_fork_amid_the_work_of_threads_gives_a_child_that_works() {
         is_over.store(true, Ordering::Relaxed);
     });
     assert!(generation(&store, tags[0]).is_clean());
+}
+
+/// A child has no copies, whose locks a thread of its parent may have held for ever.
+#[test]
+fn a_tier_that_is_forked_amid_the_work_of_threads_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let tier = tier(folder.path());
+    let is_over = AtomicBool::new(false);
+    let tags = [table("book")];
+    let right = miss(&tier, 1, &tags);
+    let rows = Bytes::from_static(b"rows");
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    tier.fill(&right, 1, rows.clone(), HOUR).unwrap();
+                    assert!(hit(&tier, 1, &tags).is_some());
+                }
+            });
+        }
+        // Also if a child fails.
+        let _over = Over(&is_over);
+        for round in 0..40 {
+            Fork::run(|| {
+                assert_eq!(tier.usage().local.unwrap().entries, 0);
+                fill(&tier, 2 + round, &tags, b"own");
+                assert_eq!(hit(&tier, 2 + round, &tags).unwrap(), "own");
+                assert_eq!(tier.usage().local.unwrap().entries, 1);
+            })
+            .wait();
+        }
+    });
+    assert!(hit(&tier, 1, &tags).is_some());
+}
+
+/// Ends the threads of a test.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

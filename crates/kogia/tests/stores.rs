@@ -4,26 +4,37 @@
 mod store_support;
 
 use std::collections::HashSet;
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kogia::core::{Decision, OwnerId, ReadBypass, Tag};
-use kogia::{Abandoned, Backend, Mark, MemoryStore, Store};
+use kogia::core::{
+    Decision, Fill, Generation, OwnerId, ReadBypass, ReadRequest, ReadResponse, Tag, TagSet,
+};
+use kogia::{Abandoned, Backend, Mark, MemoryStore, Store, StoreError, TieredStore, Usage};
+use smallvec::SmallVec;
 use store_support::*;
 
-/// Runs each function on a new store of every kind.
+/// Runs each function on a new store of every kind, also as several processes see it.
 macro_rules! contract {
     ($($name:ident),* $(,)?) => {
-        contract_of_local_stores!($($name),*);
+        $(mod $name {
+            on_local_stores!($name);
+            on_servers!($name);
+            by_several_processes!($name);
+        })*
+    };
+}
 
-        #[cfg(feature = "redis")]
-        mod redis {
-            $(#[test] fn $name() {
-                super::$name(&super::store_support::redis::store(stringify!($name)));
-            })*
-        }
+/// Runs each function on a new store of every kind, as one process sees it.
+macro_rules! contract_with_one_process {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name {
+            on_local_stores!($name);
+            on_servers!($name);
+        })*
     };
 }
 
@@ -31,20 +42,135 @@ macro_rules! contract {
 macro_rules! contract_of_local_stores {
     ($($name:ident),* $(,)?) => {
         $(mod $name {
-            #[test] fn memory() {
-                super::$name(&super::MemoryStore::new(super::CAPACITY));
-            }
-
-            #[cfg(all(feature = "file", target_os = "linux"))]
-            #[test] fn file() {
-                let folder = tempfile::tempdir().unwrap();
-                super::$name(&kogia::FileStore::open(folder.path(), super::CAPACITY).unwrap());
-            }
+            on_local_stores!($name);
         })*
     };
 }
 
+macro_rules! on_local_stores {
+    ($name:ident) => {
+        #[test]
+        fn memory() {
+            super::$name(&super::MemoryStore::new(super::CAPACITY));
+        }
+
+        #[cfg(all(feature = "file", target_os = "linux"))]
+        #[test]
+        fn file() {
+            let folder = tempfile::tempdir().unwrap();
+            super::$name(&kogia::FileStore::open(folder.path(), super::CAPACITY).unwrap());
+        }
+
+        #[cfg(all(feature = "file", target_os = "linux"))]
+        #[test]
+        fn tier_over_file() {
+            let folder = tempfile::tempdir().unwrap();
+            let shared = kogia::FileStore::open(folder.path(), super::CAPACITY).unwrap();
+            super::$name(&super::tier(std::sync::Arc::new(shared)));
+        }
+    };
+}
+
+macro_rules! on_servers {
+    ($name:ident) => {
+        #[cfg(feature = "redis")]
+        #[test]
+        fn redis() {
+            super::$name(&super::store_support::redis::store(stringify!($name)));
+        }
+
+        #[cfg(feature = "redis")]
+        #[test]
+        fn tier_over_redis() {
+            let shared = super::store_support::redis::store(stringify!($name));
+            super::$name(&super::tier(std::sync::Arc::new(shared)));
+        }
+    };
+}
+
+macro_rules! by_several_processes {
+    ($name:ident) => {
+        #[cfg(all(feature = "file", target_os = "linux"))]
+        #[test]
+        fn tiers_over_file() {
+            let folder = tempfile::tempdir().unwrap();
+            let shared = kogia::FileStore::open(folder.path(), super::CAPACITY).unwrap();
+            super::$name(&super::InTurn::new(std::sync::Arc::new(shared)));
+        }
+
+        #[cfg(feature = "redis")]
+        #[test]
+        fn tiers_over_redis() {
+            let shared = super::store_support::redis::store(stringify!($name));
+            super::$name(&super::InTurn::new(std::sync::Arc::new(shared)));
+        }
+    };
+}
+
 const CAPACITY: u64 = 4_000_000;
+const LOCAL: u64 = 1_000_000;
+
+fn tier(shared: Arc<dyn Store>) -> TieredStore {
+    TieredStore::new(shared, LOCAL)
+}
+
+/// What several processes see of one store: each call goes to the tier of the next one.
+#[derive(Debug)]
+struct InTurn {
+    tiers: [TieredStore; 2],
+    turn: AtomicUsize,
+}
+
+impl InTurn {
+    fn new(shared: Arc<dyn Store>) -> Self {
+        InTurn {
+            tiers: [tier(Arc::clone(&shared)), tier(shared)],
+            turn: AtomicUsize::new(0),
+        }
+    }
+
+    fn next(&self) -> &TieredStore {
+        &self.tiers[self.turn.fetch_add(1, Ordering::Relaxed) % 2]
+    }
+}
+
+impl Store for InTurn {
+    fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
+        self.next().read(request)
+    }
+
+    fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError> {
+        self.next().generations(tags)
+    }
+
+    fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
+        self.next().fill(fill, rows, value, ttl)
+    }
+
+    fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
+        self.next().mark(mark)
+    }
+
+    fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError> {
+        self.next().clear(owner, tags)
+    }
+
+    fn extend(&self, owner: OwnerId, tags: &TagSet, lease: Duration) -> Result<(), StoreError> {
+        self.next().extend(owner, tags, lease)
+    }
+
+    fn abandoned(&self, tags: &[Tag]) -> Result<Vec<Abandoned>, StoreError> {
+        self.next().abandoned(tags)
+    }
+
+    fn invalidate_everything(&self) -> Result<(), StoreError> {
+        self.next().invalidate_everything()
+    }
+
+    fn usage(&self) -> Usage {
+        self.next().usage()
+    }
+}
 
 contract!(
     a_tag_that_nobody_wrote_has_a_clean_generation,
@@ -59,11 +185,11 @@ contract!(
     a_write_leaves_other_tags_alone,
     what_was_filled_is_read,
     a_value_of_any_length_comes_back,
-    a_second_fill_replaces_the_first,
     an_entry_is_stale_after_a_write,
     a_fill_with_an_old_stamp_is_never_a_hit,
     nothing_is_filled_while_a_mark_is_seen,
     an_entry_without_time_to_live_is_not_given,
+    an_entry_lives_no_longer_than_it_was_given,
     a_lease_that_is_over_is_reported,
     a_lease_that_is_extended_is_not_reported,
     a_cleared_mark_is_not_reported,
@@ -72,6 +198,11 @@ contract!(
     wide_tags_without_end_work,
     threads_mark_the_same_tags,
     threads_never_read_what_was_invalidated,
+);
+
+contract_with_one_process!(
+    // Another process may keep a copy of the first, which is as right: they have one stamp.
+    a_second_fill_replaces_the_first,
 );
 
 contract_of_local_stores!(
@@ -267,6 +398,19 @@ fn an_entry_without_time_to_live_is_not_given(store: &dyn Store) {
     assert!(response.entry.is_none());
     store.fill(&right, 1, value, HOUR).unwrap();
     assert!(hit(store, 1, &tags).is_some());
+}
+
+fn an_entry_lives_no_longer_than_it_was_given(store: &dyn Store) {
+    let tags = [table("book")];
+    fill(store, 1, &tags, b"rows");
+    for _ in 0..4 {
+        let response = store.read_with_lifetime(&request(1, &tags)).unwrap();
+        // A store that cannot tell says nothing.
+        if let Some(remaining) = response.entry.unwrap().remaining {
+            assert!(remaining <= HOUR, "{remaining:?}");
+            assert!(remaining > HOUR / 2, "{remaining:?}");
+        }
+    }
 }
 
 fn a_lease_that_is_over_is_reported(store: &dyn Store) {

@@ -2,26 +2,23 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kogia_core::{
-    Fill, Generation, OwnerId, QueryKey, ReadRequest, ReadResponse, Stamp, StoreTime, StoredEntry,
-    Tag, TagSet, TagState,
+    Fill, Generation, OwnerId, ReadRequest, ReadResponse, StoreTime, Tag, TagSet, TagState,
 };
-use quick_cache::Weighter;
-use quick_cache::sync::Cache as QuickCache;
 use smallvec::SmallVec;
 
-use super::{Abandoned, Backend, Mark, Store, StoreError, Usage};
+use super::entries::{Entries, Entry, deadline};
+use super::{Abandoned, Backend, Finding, Mark, Store, StoreError, Usage};
 
 /// Keeps entries and generations in this process, bounded by bytes.
 ///
 /// Only for a process that is the only one to write to its databases: another process neither
-/// sees its invalidations nor can make any. Entries are evicted by a policy of the W-TinyLFU
-/// class (`quick_cache`); generations are never evicted, they live in a bounded table of slots
-/// that tags share once it is full.
+/// sees its invalidations nor can make any. Entries are evicted; generations never are, they live
+/// in a bounded table of slots that tags share once it is full.
 ///
 /// # Why generations are counted here
 ///
@@ -30,90 +27,17 @@ use super::{Abandoned, Backend, Mark, Store, StoreError, Usage};
 /// from which all its generations are taken: none ever comes back.
 #[derive(Debug)]
 pub struct MemoryStore {
-    entries: QuickCache<QueryKey, Arc<Entry>, EntryWeighter, KeyHasher>,
+    entries: Entries,
     slots: Slots,
-    capacity: u64,
-    /// Entries that left for room; see [`Usage::evicted`].
-    filled: AtomicU64,
     started: Instant,
-}
-
-#[derive(Debug)]
-struct Entry {
-    stamp: Stamp,
-    value: Bytes,
-    expires: Instant,
-}
-
-/// An entry's key, its headers and the cache's own bookkeeping, on top of the value.
-const ENTRY_OVERHEAD: u64 = 224;
-
-#[derive(Debug, Clone)]
-struct EntryWeighter;
-
-impl Weighter<QueryKey, Arc<Entry>> for EntryWeighter {
-    fn weight(&self, _key: &QueryKey, entry: &Arc<Entry>) -> u64 {
-        ENTRY_OVERHEAD + entry.value.len() as u64
-    }
-}
-
-/// Keys are digests: any eight bytes of one are a hash.
-#[derive(Debug, Clone, Default)]
-struct KeyHasher(u64);
-
-impl std::hash::BuildHasher for KeyHasher {
-    type Hasher = KeyHasher;
-
-    fn build_hasher(&self) -> KeyHasher {
-        KeyHasher(0)
-    }
-}
-
-impl std::hash::Hasher for KeyHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk::<8>() {
-            self.0 ^= u64::from_le_bytes(*first);
-        }
-    }
-
-    /// The length of an array that precedes it says nothing.
-    fn write_usize(&mut self, _length: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 impl MemoryStore {
     /// A store that holds at most this many bytes, overhead included.
     pub fn new(capacity: u64) -> Self {
-        const TYPICAL_ENTRY: u64 = 1024;
-        let estimate = usize::try_from(capacity / TYPICAL_ENTRY).unwrap_or(usize::MAX);
-        let estimate = estimate.clamp(64, 1 << 24);
-        let options = quick_cache::OptionsBuilder::new()
-            .estimated_items_capacity(estimate)
-            .weight_capacity(capacity)
-            .build();
-        let entries = match options {
-            Ok(options) => QuickCache::with_options(
-                options,
-                EntryWeighter,
-                KeyHasher::default(),
-                quick_cache::sync::DefaultLifecycle::default(),
-            ),
-            Err(_) => QuickCache::with(
-                estimate,
-                capacity,
-                EntryWeighter,
-                KeyHasher::default(),
-                quick_cache::sync::DefaultLifecycle::default(),
-            ),
-        };
         MemoryStore {
-            entries,
-            slots: Slots::new(estimate),
-            capacity,
-            filled: AtomicU64::new(0),
+            entries: Entries::new(capacity),
+            slots: Slots::new(Entries::expected(capacity)),
             started: Instant::now(),
         }
     }
@@ -125,15 +49,9 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
-        let entry = self
-            .entries
-            .get(request.key())
-            .filter(|entry| Instant::now() < entry.expires);
+        let entry = self.entries.get(request.key());
         Ok(ReadResponse {
-            entry: entry.map(|entry| StoredEntry {
-                stamp: entry.stamp.clone(),
-                value: entry.value.clone(),
-            }),
+            entry: entry.and_then(|entry| entry.stored()),
             generations: self.slots.generations(request.tags()),
         })
     }
@@ -151,10 +69,9 @@ impl Store for MemoryStore {
         let entry = Entry {
             stamp: fill.entry_stamp(rows),
             value,
-            expires: Instant::now() + ttl,
+            expires: deadline(Instant::now(), ttl),
         };
-        self.filled.fetch_add(1, Ordering::Relaxed);
-        self.entries.insert(*fill.key(), Arc::new(entry));
+        self.entries.insert(*fill.key(), entry);
         Ok(())
     }
 
@@ -224,13 +141,14 @@ impl Store for MemoryStore {
     }
 
     fn usage(&self) -> Usage {
-        let entries = self.entries.len() as u64;
-        Usage {
-            entries,
-            bytes: self.entries.weight(),
-            capacity: self.capacity,
-            evicted: self.filled.load(Ordering::Relaxed).saturating_sub(entries),
-        }
+        self.entries.usage()
+    }
+
+    fn examine(&self) -> Vec<Finding> {
+        vec![Finding::note(
+            "each process has a memory store of its own and sees no other one's writes, so it is \
+             right for a program that runs in one process; this is not that of a running program",
+        )]
     }
 }
 

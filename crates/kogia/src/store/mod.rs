@@ -1,20 +1,25 @@
 //! Stores: where entries and generations live.
 
+mod entries;
 // LMDB and the boot's name are there on other systems, too, but nobody has tried them.
 #[cfg(all(feature = "file", target_os = "linux"))]
 mod file;
+mod finding;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod remote;
+mod tiered;
 mod url;
 
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use self::file::FileStore;
+pub use self::finding::{Finding, Level};
 pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisAddress, RedisStore, RedisUrl};
+pub use self::tiered::TieredStore;
 pub(crate) use self::url::DEFAULT_CAPACITY;
 pub use self::url::{StoreUrl, StoreUrlError};
 
@@ -40,6 +45,22 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
             reason: "this program was built without the file store, which there is for Linux"
                 .to_owned(),
         }),
+        StoreUrl::Tiered { shared, local } => Ok(Arc::new(TieredStore::new(open(shared)?, *local))),
+    }
+}
+
+impl StoreUrl {
+    /// Opens the store to look at it: a file store has to be there already, and keeps the capacity
+    /// that it has.
+    pub fn open_existing(&self) -> Result<Arc<dyn Store>, StoreError> {
+        match self {
+            #[cfg(all(feature = "file", target_os = "linux"))]
+            StoreUrl::File { path, .. } => Ok(Arc::new(FileStore::open_existing(path)?)),
+            StoreUrl::Tiered { shared, local } => {
+                Ok(Arc::new(TieredStore::new(shared.open_existing()?, *local)))
+            }
+            other => open(other),
+        }
     }
 }
 
@@ -55,6 +76,9 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
 /// - [`Store::mark`] and [`Store::clear`] give every tag a generation that it never had.
 /// - A generation that was lost comes back as one that never was, never as one that was.
 /// - An entry and its stamp are given back as they were filled, or not at all.
+/// - The generations alone tell whether an entry that was given earlier still is current: another
+///   incarnation of the store shows in each of them. A [`TieredStore`] keeps copies of entries and
+///   asks for nothing else.
 ///
 /// # The wrong answers it may give
 ///
@@ -74,6 +98,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The entry under a key and the generations of all its tags. Tags without a generation get
     /// one.
     fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError>;
+
+    /// [`Store::read`], and how long the entry still lives ([`kogia_core::StoredEntry::remaining`]),
+    /// which costs some stores more than the read alone.
+    fn read_with_lifetime(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
+        self.read(request)
+    }
 
     /// The generations of some tags, in their order. Tags without a generation get one.
     fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError>;
@@ -118,6 +148,12 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// What the store holds, as far as it can tell cheaply.
     fn usage(&self) -> Usage;
+
+    /// What an expert would look at: whether the settings of the store are those that a cache
+    /// needs, how much room is left, what will go wrong. It may take long, and changes nothing.
+    fn examine(&self) -> Vec<Finding> {
+        Vec::new()
+    }
 }
 
 /// The generation of one tag.
@@ -179,6 +215,22 @@ pub struct Usage {
     /// The bound on `bytes`.
     pub capacity: u64,
     /// Entries evicted since the store was opened.
+    pub evicted: u64,
+    /// What this process keeps in front of a shared store; see [`TieredStore`].
+    pub local: Option<LocalUsage>,
+}
+
+/// What the local tier of a store holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LocalUsage {
+    /// Copies of entries, current or not.
+    pub entries: u64,
+    /// Their bytes, with overhead.
+    pub bytes: u64,
+    /// The bound on `bytes`.
+    pub capacity: u64,
+    /// Copies evicted, replaced or forgotten since the store was opened.
     pub evicted: u64,
 }
 

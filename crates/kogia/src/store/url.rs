@@ -7,7 +7,8 @@ use std::str::FromStr;
 /// A store, as its URL names it.
 ///
 /// `memory:?capacity=256MB`, `file:///var/cache/app?capacity=1GB`. The capacity takes `B`, `KB`,
-/// `MB`, `GB` (powers of ten) and `KiB`, `MiB`, `GiB`.
+/// `MB`, `GB` (powers of ten) and `KiB`, `MiB`, `GiB`. With `local=64MB` each process keeps that
+/// much of a shared store in its own memory; see [`crate::TieredStore`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreUrl {
@@ -22,6 +23,13 @@ pub enum StoreUrl {
         path: PathBuf,
         /// Bytes at most.
         capacity: u64,
+    },
+    /// In a shared store, with copies in each process.
+    Tiered {
+        /// The shared store.
+        shared: Box<StoreUrl>,
+        /// Bytes of copies at most.
+        local: u64,
     },
     /// In a Redis or Valkey server.
     #[cfg(feature = "redis")]
@@ -51,14 +59,16 @@ pub enum StoreUrlError {
     #[error("the memory store has no path, write memory:?capacity=256MB instead of {0:?}")]
     MemoryPath(String),
     /// An option that the store does not have.
-    #[error("unknown option {0:?}, the one there is is capacity, as in ?capacity=256MB")]
+    #[error(
+        "unknown option {0:?}, there are capacity, as in ?capacity=256MB, and local, as in ?local=64MB"
+    )]
     Option(String),
     /// Something in the URL of a server.
     #[error("wrong URL of a store: {0}")]
     Server(String),
     /// An option that a server's store does not have.
     #[error(
-        "unknown option {0:?}, there are prefix, timeout, connect_timeout, max_entry, quarantine, and ca for TLS"
+        "unknown option {0:?}, there are prefix, timeout, connect_timeout, max_entry, quarantine, local, and ca for TLS"
     )]
     ServerOption(String),
     /// A capacity that is no size.
@@ -67,12 +77,35 @@ pub enum StoreUrlError {
     /// A capacity that is too small to work with.
     #[error("a capacity of {0} bytes is too small, use at least 1MB")]
     TooSmall(u64),
+    /// `local` in front of the memory store.
+    #[error(
+        "the memory store is local already: leave local out, or put it in front of a store that \
+         processes share, as in file:///var/cache/app?local=64MB"
+    )]
+    LocalMemory,
+    /// `mode` without `local`.
+    #[error("mode says how a local tier is kept up to date: add its size, as in ?local=64MB")]
+    ModeWithoutLocal,
+    /// `mode=pushed` with a store that pushes nothing.
+    #[error("mode=pushed needs a Redis or Valkey store, and is yet to come; use mode=strict")]
+    Pushed,
+    /// Another mode.
+    #[error("unknown mode {0:?}, the one there is is mode=strict")]
+    Mode(String),
 }
 
 impl FromStr for StoreUrl {
     type Err = StoreUrlError;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
+        if let Some((shared, local)) = without_tier(url)? {
+            let shared: StoreUrl = shared.parse()?;
+            if let StoreUrl::Memory { .. } = shared {
+                return Err(StoreUrlError::LocalMemory);
+            }
+            let shared = Box::new(shared);
+            return Ok(StoreUrl::Tiered { shared, local });
+        }
         #[cfg(feature = "redis")]
         if let Some((scheme, _)) = url.split_once(':')
             && super::RedisUrl::SCHEMES.contains(&scheme)
@@ -115,9 +148,39 @@ impl fmt::Display for StoreUrl {
             StoreUrl::File { path, capacity } => {
                 write!(f, "file://{}?capacity={capacity}B", path.display())
             }
+            StoreUrl::Tiered { shared, local } => {
+                let shared = shared.to_string();
+                let joint = if shared.contains('?') { '&' } else { '?' };
+                write!(f, "{shared}{joint}local={local}B")
+            }
             #[cfg(feature = "redis")]
             StoreUrl::Redis(url) => url.fmt(f),
         }
+    }
+}
+
+/// The URL of the shared store and the size of the tier in front of it, if there is to be one.
+fn without_tier(url: &str) -> Result<Option<(String, u64)>, StoreUrlError> {
+    let (body, query) = url.split_once('?').unwrap_or((url, ""));
+    let mut local = None;
+    let mut mode = None;
+    let mut others = Vec::new();
+    for option in query.split('&').filter(|option| !option.is_empty()) {
+        match option.split_once('=') {
+            Some(("local", size)) => local = Some(parse_size(size)?),
+            Some(("mode", name)) => mode = Some(name),
+            _ => others.push(option),
+        }
+    }
+    match (local, mode) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(StoreUrlError::ModeWithoutLocal),
+        (Some(_), Some("pushed")) => Err(StoreUrlError::Pushed),
+        (Some(local), _) if local < MIN_CAPACITY => Err(StoreUrlError::TooSmall(local)),
+        (Some(local), None | Some("strict")) => {
+            Ok(Some((format!("{body}?{}", others.join("&")), local)))
+        }
+        (Some(_), Some(other)) => Err(StoreUrlError::Mode(other.to_owned())),
     }
 }
 
@@ -207,5 +270,49 @@ mod tests {
         assert!(message("memory:?capacity=99999999999999TB").contains("is no size"));
         assert!(message("memory:?capacity=10").contains("at least 1MB"));
         assert!(message("memory:?size=10MB").contains("unknown option"));
+    }
+
+    #[test]
+    fn a_tier_stands_in_front_of_a_shared_store() {
+        let tiered: StoreUrl = "file:///var/cache/app?local=64MB&capacity=1GB&mode=strict"
+            .parse()
+            .unwrap();
+        let expected = StoreUrl::Tiered {
+            shared: Box::new("file:///var/cache/app?capacity=1GB".parse().unwrap()),
+            local: 64_000_000,
+        };
+        assert_eq!(tiered, expected);
+        assert_eq!(tiered.to_string().parse(), Ok(expected));
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_tier_stands_in_front_of_a_server() {
+        for (url, shared) in [
+            ("redis://h/1?local=64MB", "redis://h/1"),
+            (
+                "redis://u:p@h?prefix=a&local=64MB&timeout=1s",
+                "redis://u:p@h?prefix=a&timeout=1s",
+            ),
+            ("unix:///r.sock?db=2&local=64MB", "unix:///r.sock?db=2"),
+        ] {
+            let expected = StoreUrl::Tiered {
+                shared: Box::new(shared.parse().unwrap()),
+                local: 64_000_000,
+            };
+            assert_eq!(url.parse(), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn tiers_that_cannot_be_say_why() {
+        let message = |url: &str| url.parse::<StoreUrl>().unwrap_err().to_string();
+        assert!(message("memory:?local=64MB").contains("local already"));
+        assert!(message("file:///a?local=64MB&mode=pushed").contains("Redis"));
+        assert!(message("file:///a?local=64MB&mode=lax").contains("mode=strict"));
+        assert!(message("file:///a?mode=strict").contains("?local=64MB"));
+        assert!(message("file:///a?local=10").contains("at least 1MB"));
+        assert!(message("file:///a?local=much").contains("is no size"));
+        assert!(message("file:///a?local=64MB&size=1MB").contains("unknown option"));
     }
 }

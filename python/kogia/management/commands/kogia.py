@@ -69,7 +69,7 @@ class Command(BaseCommand):
         return {"invalidated": tables or "everything", "databases": alias or "all"}
 
     def _stats(self, what: list[str], alias: str | None) -> dict[str, Any]:
-        url = stores.choose().url
+        url = stores.shown(stores.choose().url)
         cache = engine.cache()
         if cache is None:
             raise CommandError(f"The store {url} cannot be opened.")
@@ -99,16 +99,16 @@ class Command(BaseCommand):
         found = [check for check in checks.run_checks() if str(check.id).startswith("kogia.")]
         errors = [str(check) for check in found if check.is_serious()]
         notes = [str(check) for check in found if not check.is_serious()]
-        choice = stores.choose()
+        url = stores.shown(stores.choose().url)
         if engine.cache() is None:
-            errors.append(f"The store {choice.url} cannot be opened.")
+            errors.append(f"The store {url} cannot be opened.")
         databases = []
         for name in [alias] if alias else list(settings.DATABASES):
             try:
                 databases.append(self._database(name, notes))
             except Exception as error:  # noqa: BLE001  (the doctor tells of whatever is wrong)
                 errors.append(f"{name}: {error}")
-        return {"store": choice.url, "databases": databases, "notes": notes, "errors": errors}
+        return {"store": url, "databases": databases, "notes": notes, "errors": errors}
 
     def _database(self, alias: str, notes: list[str]) -> str:
         wrapper = connections[alias]

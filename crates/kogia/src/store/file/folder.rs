@@ -50,7 +50,7 @@ use crate::store::StoreError;
 use crate::store::url::MIN_CAPACITY;
 use crate::token::fresh_generation;
 
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 const HEADER: &str = "kogia";
 const DATA: &str = "data.mdb";
@@ -58,7 +58,7 @@ const LOCK: &str = "lock.mdb";
 const SHARED: &str = "shared";
 const FILES: [&str; 3] = [DATA, LOCK, SHARED];
 const OPENING: &str = "opening";
-const IN_USE: &str = "in-use";
+pub(super) const IN_USE: &str = "in-use";
 const LINKS: &str = "open-";
 
 /// How long a process may not notice that its files are no longer those in the folder.
@@ -100,6 +100,21 @@ pub(super) fn open(
         url: format!("file://{}", path.display()),
         reason,
     })
+}
+
+/// The capacity of the store in a folder, or `None` if there is none.
+pub(super) fn capacity(path: &Path) -> Result<Option<u64>, StoreError> {
+    let folder = Folder {
+        path,
+        damaged: None,
+    };
+    let header = folder.read_header().map_err(|reason| StoreError::Open {
+        url: format!("file://{}", path.display()),
+        reason,
+    })?;
+    // One without a boot was never finished.
+    let finished = header.filter(|header| !header.boot.is_empty());
+    Ok(finished.map(|header| header.capacity))
 }
 
 impl Opened {

@@ -5,6 +5,7 @@ mod cell;
 mod check;
 #[allow(unsafe_code)] // the one file that needs it, see there
 mod environment;
+mod examine;
 mod folder;
 mod machine;
 mod record;
@@ -26,7 +27,7 @@ use smallvec::SmallVec;
 
 use self::cell::{Incarnation, Writer};
 use self::folder::Opened;
-use super::{Abandoned, Mark, Store, StoreError, Usage};
+use super::{Abandoned, Finding, Mark, Store, StoreError, Usage};
 use crate::token::fresh_generation;
 
 /// Keeps entries and generations in a folder that all processes of one machine share, bounded by
@@ -82,6 +83,16 @@ impl FileStore {
             capacity,
             evicted: AtomicU64::new(0),
         })
+    }
+
+    /// Opens the store that is in a folder, with the capacity that it has; an error if there is
+    /// none. Whoever only looks at a store must not make one in its stead.
+    pub fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        let capacity = folder::capacity(path)?.ok_or_else(|| StoreError::Open {
+            url: format!("file://{}", path.display()),
+            reason: "there is no store yet; the first process that uses it makes it".to_owned(),
+        })?;
+        FileStore::open(path, capacity)
     }
 
     /// The environment to use now. It is another one after a fork, and when the folder was
@@ -334,7 +345,13 @@ impl Store for FileStore {
             bytes,
             capacity,
             evicted: self.evicted.load(Ordering::Relaxed),
+            local: None,
         }
+    }
+
+    fn examine(&self) -> Vec<Finding> {
+        let usage = self.usage();
+        examine::examine(&self.path, usage.capacity, usage.bytes)
     }
 }
 

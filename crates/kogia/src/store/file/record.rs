@@ -9,6 +9,8 @@
 //! of which fits in one page: LMDB would keep a longer value in pages that lie side by side, and
 //! looking for such a run among scattered free pages takes ever longer.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use kogia_core::{Generation, QueryKey, Stamp, StoreTime, StoredEntry};
 use xxhash_rust::xxh3::xxh3_64;
@@ -79,13 +81,18 @@ impl<'a> Head<'a> {
     }
 
     pub(super) fn has_expired(&self, now: StoreTime) -> bool {
-        self.deadline <= machine::nanoseconds(now)
+        self.remaining(now).is_zero()
+    }
+
+    fn remaining(&self, now: StoreTime) -> Duration {
+        Duration::from_nanos(self.deadline.saturating_sub(machine::nanoseconds(now)))
     }
 }
 
 /// The entry in a whole record, unless it is damaged. `value` cuts a range out of the record.
 pub(super) fn decode(
     record: &[u8],
+    now: StoreTime,
     value: impl FnOnce(std::ops::Range<usize>) -> Bytes,
 ) -> Option<StoredEntry<Bytes>> {
     let head = Head::decode(record)?;
@@ -100,13 +107,12 @@ pub(super) fn decode(
     Some(StoredEntry {
         stamp: Stamp(stamp),
         value: value(record.len() - head.value..record.len()),
+        remaining: Some(head.remaining(now)),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn record(value: &[u8]) -> Vec<u8> {
@@ -116,7 +122,8 @@ mod tests {
     }
 
     fn entry(record: &[u8]) -> Option<StoredEntry<Bytes>> {
-        decode(record, |range| Bytes::copy_from_slice(&record[range]))
+        let now = StoreTime(Duration::from_secs(2));
+        decode(record, now, |range| Bytes::copy_from_slice(&record[range]))
     }
 
     #[test]
@@ -126,6 +133,7 @@ mod tests {
             let entry = entry(&record).unwrap();
             assert_eq!(entry.value, value);
             assert_eq!(entry.stamp.0.len(), 3);
+            assert_eq!(entry.remaining, Some(Duration::from_secs(7)));
             assert_eq!(entry.stamp.0[2].to_u128(), 3 << 64);
             let head = Head::decode(&record).unwrap();
             assert_eq!((head.key, head.length()), (&[5; 32][..], record.len()));

@@ -164,10 +164,12 @@ impl Tables {
             return Ok(None);
         };
         let entry = if place.parts == 1 {
-            record::decode(first, |range| bytes::Bytes::copy_from_slice(&first[range]))
+            record::decode(first, now, |range| {
+                bytes::Bytes::copy_from_slice(&first[range])
+            })
         } else {
             let record = bytes::Bytes::from(self.record(txn, place, head.length())?);
-            record::decode(&record, |range| record.slice(range))
+            record::decode(&record, now, |range| record.slice(range))
         };
         if entry.is_some() {
             read.set(place.first);

@@ -1,6 +1,7 @@
 //! The store in Redis or Valkey, which the processes of many machines share.
 
 mod connection;
+mod examine;
 mod owners;
 mod scripts;
 mod url;
@@ -16,7 +17,7 @@ use smallvec::SmallVec;
 
 use self::connection::{Connection, Connections, Refused, count_out_of_memory};
 pub use self::url::{RedisAddress, RedisUrl};
-use super::{Abandoned, Mark, Store, StoreError, Usage};
+use super::{Abandoned, Finding, Mark, Store, StoreError, Usage};
 use crate::token::fresh_generation;
 
 /// Keeps entries and generations in a Redis or Valkey server.
@@ -66,7 +67,7 @@ impl RedisStore {
 
     /// The incarnation, the generations of some tags and an entry, in one round trip. Tags without
     /// a generation get one in a second.
-    fn look(&self, tags: &[Tag], entry: Option<&[u8]>) -> Result<Looked, Refused> {
+    fn look(&self, tags: &[Tag], entry: Wanted<'_>) -> Result<Looked, Refused> {
         self.connections.with(|connection| {
             for _ in 0..ATTEMPTS {
                 let mut get = redis::cmd("MGET");
@@ -74,10 +75,23 @@ impl RedisStore {
                 for tag in tags {
                     get.arg(self.keys.generation(*tag));
                 }
-                entry.iter().for_each(|key| {
-                    get.arg(*key);
-                });
-                let values: Vec<Option<Vec<u8>>> = get.query(&mut connection.raw)?;
+                let mut pipe = redis::pipe();
+                match entry {
+                    Wanted::Nothing => {}
+                    Wanted::Entry(key) => {
+                        get.arg(key);
+                    }
+                    // Asked first: an entry that takes the other's place lives longer, not less.
+                    Wanted::Lifetime(key) => {
+                        pipe.cmd("PTTL").arg(key);
+                        get.arg(key);
+                    }
+                }
+                let is_timed = matches!(entry, Wanted::Lifetime(_));
+                let (remaining, values): (i64, Vec<Option<Vec<u8>>>) = match is_timed {
+                    true => pipe.add_command(get).query(&mut connection.raw)?,
+                    false => (-1, get.query(&mut connection.raw)?),
+                };
                 let mut values = values.into_iter();
                 let incarnation = values.next().flatten();
                 let Some(incarnation) = incarnation.and_then(|bytes| {
@@ -101,6 +115,8 @@ impl RedisStore {
                     incarnation,
                     generations,
                     entry,
+                    // It is negative for what is not there, or lives for ever.
+                    remaining: u64::try_from(remaining).ok().map(Duration::from_millis),
                 });
             }
             Err(unstable())
@@ -214,6 +230,23 @@ impl RedisStore {
 }
 
 impl RedisStore {
+    fn read_entry(
+        &self,
+        request: &ReadRequest,
+        wanted: Wanted<'_>,
+    ) -> Result<ReadResponse<Bytes>, StoreError> {
+        let looked = self
+            .look(request.tags(), wanted)
+            .map_err(|refused| failed("read", &refused))?;
+        let (incarnation, remaining) = (looked.incarnation, looked.remaining);
+        Ok(ReadResponse {
+            generations: incarnation.of_all(looked.generations),
+            entry: looked
+                .entry
+                .and_then(|bytes| value::decode(bytes, request.key(), remaining)),
+        })
+    }
+
     fn mark_tags(&self, mark: &Mark<'_>, watched: Option<Tag>) -> Result<Generation, StoreError> {
         let token = fresh_generation()?.to_u128().to_le_bytes();
         let backend = owners::encode(mark.backend);
@@ -263,6 +296,7 @@ impl RedisStore {
             bytes: number("used_memory"),
             capacity: number("maxmemory"),
             evicted: evicted.saturating_sub(before.min(evicted)),
+            local: None,
         })
     }
 }
@@ -273,21 +307,17 @@ const ATTEMPTS: usize = 3;
 impl Store for RedisStore {
     fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
         let key = self.keys.entry(request.key().as_bytes());
-        let looked = self
-            .look(request.tags(), Some(&key))
-            .map_err(|refused| failed("read", &refused))?;
-        let incarnation = looked.incarnation;
-        Ok(ReadResponse {
-            generations: incarnation.of_all(looked.generations),
-            entry: looked
-                .entry
-                .and_then(|bytes| value::decode(bytes, request.key())),
-        })
+        self.read_entry(request, Wanted::Entry(&key))
+    }
+
+    fn read_with_lifetime(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
+        let key = self.keys.entry(request.key().as_bytes());
+        self.read_entry(request, Wanted::Lifetime(&key))
     }
 
     fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError> {
         let looked = self
-            .look(tags, None)
+            .look(tags, Wanted::Nothing)
             .map_err(|refused| failed("read generations", &refused))?;
         Ok(looked.incarnation.of_all(looked.generations))
     }
@@ -372,6 +402,19 @@ impl Store for RedisStore {
         // A store that fails says so at the next read.
         self.ask_usage().unwrap_or_default()
     }
+
+    fn examine(&self) -> Vec<Finding> {
+        let info: Result<String, Refused> = self
+            .connections
+            .with(|connection| redis::cmd("INFO").query(&mut connection.raw));
+        match info {
+            Ok(info) => examine::examine(&info),
+            Err(refused) => vec![Finding::error(
+                format!("{} gives no answer: {refused}", self.url),
+                "until it does, queries go to the database",
+            )],
+        }
+    }
 }
 
 /// What one look found, as it stands in the server.
@@ -379,6 +422,16 @@ struct Looked {
     incarnation: Incarnation,
     generations: SmallVec<[Generation; 8]>,
     entry: Option<Vec<u8>>,
+    remaining: Option<Duration>,
+}
+
+/// What a look is to find besides generations, by its key.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    Nothing,
+    Entry(&'a [u8]),
+    /// The entry, and how long it still lives.
+    Lifetime(&'a [u8]),
 }
 
 /// The life of what a server holds, from its beginning or the loss of marks to the next one.

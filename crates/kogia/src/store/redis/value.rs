@@ -3,6 +3,8 @@
 //! One byte for the compression, and the entry in the engine's own format (`kogia_core::Entry`),
 //! compressed if that pays.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use kogia_core::{Entry, Fill, QueryKey, StoredEntry};
 
@@ -38,7 +40,11 @@ pub(super) fn encode(fill: &Fill, rows: u64, value: &[u8], longest: usize) -> Op
 }
 
 /// The entry, if the bytes are one of this key. Everything else is a miss.
-pub(super) fn decode(bytes: Vec<u8>, key: &QueryKey) -> Option<StoredEntry<Bytes>> {
+pub(super) fn decode(
+    bytes: Vec<u8>,
+    key: &QueryKey,
+    remaining: Option<Duration>,
+) -> Option<StoredEntry<Bytes>> {
     let (kind, body) = bytes.split_first()?;
     let plain = match *kind {
         PLAIN => Bytes::from(bytes).slice(1..),
@@ -49,6 +55,7 @@ pub(super) fn decode(bytes: Vec<u8>, key: &QueryKey) -> Option<StoredEntry<Bytes
     (entry.key() == key).then(|| StoredEntry {
         stamp: entry.stamp(),
         value: plain.slice_ref(entry.value()),
+        remaining,
     })
 }
 
