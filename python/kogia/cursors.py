@@ -30,29 +30,41 @@ class Column(NamedTuple):
 
 
 class Answer:
-    """Rows that a cursor hands out as if it had just run their query."""
+    """Rows that a cursor hands out as if it had just run their query.
 
-    def __init__(self, description: list[Column], rows: list[tuple[Any, ...]]) -> None:
+    `run` does run it, for what only the driver knows.
+    """
+
+    def __init__(
+        self,
+        description: list[Column],
+        rows: list[tuple[Any, ...]],
+        vendor: str,
+        run: Callable[[], Any],
+    ) -> None:
         self.description = description
         self.rowcount = len(rows)
         self.rownumber = 0
         self.arraysize = 1
-        self.lastrowid = None
+        self.lastrowid = 0 if vendor == "mysql" else None
+        self.run = run
         self._rows = rows
+        # MySQL's driver gives its rows in a tuple.
+        self._several: Callable[[Any], Any] = tuple if vendor == "mysql" else list
 
     def fetchone(self) -> Any:
         """The next row, or `None`."""
         rows = self.fetchmany(1)
         return rows[0] if rows else None
 
-    def fetchmany(self, size: int | None = None) -> list[Any]:
+    def fetchmany(self, size: int | None = None) -> Any:
         """The next rows."""
         begin = self.rownumber
         rows = self._rows[begin : begin + (self.arraysize if size is None else size)]
         self.rownumber += len(rows)
-        return rows
+        return self._several(rows)
 
-    def fetchall(self) -> list[Any]:
+    def fetchall(self) -> Any:
         """All rows that are left."""
         return self.fetchmany(self.rowcount)
 
@@ -113,25 +125,39 @@ def execute(
         or getattr(cursor.cursor, "name", None) is not None
     ):
         return original(cursor, sql, params)
-    answer = found.look_up(_text(cursor, sql), params if params is not None else (), b"raw")
+
+    def run() -> Any:
+        cursor.__dict__["_kogia_asked"] = True
+        try:
+            return original(cursor, sql, params)
+        finally:
+            del cursor.__dict__["_kogia_asked"]
+
+    # Without parameters `%%` is two signs, and with an empty list of them it is one.
+    shape = b"raw without parameters" if params is None else b"raw"
+    answer = found.look_up(_text(cursor, sql), () if params is None else params, shape)
     if isinstance(answer, list):
         found.finished(cursor.cursor)
         head, *rows = answer
-        cursor.__dict__[_RAW] = Answer([Column(*column) for column in head[0]], rows)
-        return cursor
-    cursor.__dict__["_kogia_asked"] = True
-    try:
-        result = original(cursor, sql, params)
-    finally:
-        del cursor.__dict__["_kogia_asked"]
+        description = [Column(*column) for column in head[0]]
+        cursor.__dict__[_RAW] = Answer(description, rows, found.vendor, run)
+        return _result(cursor, len(rows))
+    result = run()
     if answer is None or not answer.wants_rows() or not cursor.cursor.description:
         return result
     description = [Column(*tuple(column)[:7]) for column in cursor.cursor.description]
     rows = list(cursor.fetchall())
     head = (tuple(tuple(column) for column in description), *([None] * (len(description) - 1)))
     found.fill(answer, [head, *rows], head=1)
-    cursor.__dict__[_RAW] = Answer(description, rows)
+    cursor.__dict__[_RAW] = Answer(description, rows, found.vendor, run)
     return result
+
+
+def _result(cursor: CursorWrapper, count: int) -> Any:
+    """What the driver's own `execute` returns."""
+    if cursor.db.vendor == "mysql":
+        return count
+    return None if type(cursor.cursor).__module__.startswith("psycopg2") else cursor
 
 
 def attribute(original: Callable[..., Any], cursor: CursorWrapper, name: str) -> Any:
@@ -139,8 +165,15 @@ def attribute(original: Callable[..., Any], cursor: CursorWrapper, name: str) ->
     if name == "cursor" or name.startswith("__"):
         return original(cursor, name)
     answer = cursor.__dict__.get(_RAW)
-    if answer is not None and name in _OF_ANSWERS:
-        return getattr(answer, name)
+    if answer is not None:
+        if name in _OF_ANSWERS:
+            return getattr(answer, name)
+        if name not in _OF_CONNECTIONS:
+            # Only the driver knows: the query runs after all, up to where the rows were taken.
+            del cursor.__dict__[_RAW]
+            answer.run()
+            for _ in range(answer.rownumber):
+                cursor.cursor.fetchone()
     method = original(cursor, name)
     hook = _DRIVERS.get(name)
     if hook is None or not callable(method) or link.of(cursor.db) is None:
@@ -266,6 +299,10 @@ def _executescript(cursor: CursorWrapper, method: Any, script: str) -> Any:
 
 
 _OF_ANSWERS = frozenset(("description", "rowcount", "rownumber", "arraysize", "lastrowid"))
+# What a driver's cursor says without having run anything.
+_OF_CONNECTIONS = frozenset(
+    ("connection", "closed", "name", "itersize", "row_factory", "adapters", "mogrify", "format")
+)
 _DRIVERS: dict[str, Callable[..., Any]] = {
     "copy": _copy,
     "stream": _stream,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import datetime
+import decimal
 import functools
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,6 +24,11 @@ _WRITING = (
     compilers.SQLInsertCompiler,
     compilers.SQLUpdateCompiler,
     compilers.SQLDeleteCompiler,
+)
+# Types whose values nobody can change.
+_FROZEN = frozenset(
+    (type(None), bool, int, float, str, bytes, decimal.Decimal, uuid.UUID, datetime.datetime)
+    + (datetime.date, datetime.time, datetime.timedelta)
 )
 # An iterator is for results that do not fit in memory.
 _LONGEST_ITERATOR = 10_000
@@ -215,10 +224,12 @@ def _fill_at_the_end(
     """Passes an iterator's chunks on, and stores them if it is read to its end."""
     rows: list[tuple[Any, ...]] | None = []
     for chunk in chunks:
+        if rows is not None and len(rows) + len(chunk) > _LONGEST_ITERATOR:
+            rows = None
         if rows is not None:
-            rows.extend(chunk)
-            if len(rows) > _LONGEST_ITERATOR:
-                rows = None
+            # Whoever gets the chunk may change the lists and dictionaries in it.
+            frozen = all(type(cell) in _FROZEN for row in chunk for cell in row)
+            rows.extend(chunk if frozen else copy.deepcopy(chunk))
         yield chunk
     if rows is not None:
         found.fill(permit, rows)

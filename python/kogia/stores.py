@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import re
+import sys
 import tempfile
 from typing import Any, NamedTuple
 
@@ -78,7 +79,9 @@ def folder(url: str) -> pathlib.Path | None:
 
 def _default() -> str:
     """A folder of the project's user."""
-    project = str(getattr(settings, "BASE_DIR", "")) or settings.SETTINGS_MODULE
+    # Settings that are made in a program have no module.
+    project = str(getattr(settings, "BASE_DIR", "") or settings.SETTINGS_MODULE or "")
+    project = project or os.path.abspath(sys.argv[0] if sys.argv else "")
     name = hashlib.sha256(project.encode()).hexdigest()[:16]
     base = os.environ.get("XDG_CACHE_HOME")
     home = pathlib.Path(base) if base else pathlib.Path.home() / ".cache"

@@ -52,6 +52,8 @@ enum Kind {
     Int4,
     Int8,
     IntNumeric,
+    ByteArray,
+    MemoryView,
 }
 
 impl Bound {
@@ -132,7 +134,12 @@ fn convert(types: &Types, value: &pyo3::Bound<'_, PyAny>) -> PyResult<Option<(u3
                 py.get_type::<PyBytes>().call1((value,))
             })?
             .extract()?;
-        (Kind::Bytes, Held::Bytes(bytes))
+        // MySQL's driver sends their `str()`: they are no bytes to it, and no key's value.
+        let kind = match is(&types.memoryview) {
+            true => Kind::MemoryView,
+            false => Kind::ByteArray,
+        };
+        (kind, Held::Other(bytes))
     } else if is(&types.safe_string) {
         (Kind::Text, Held::Text(value.extract()?))
     } else if is(&types.uuid) {

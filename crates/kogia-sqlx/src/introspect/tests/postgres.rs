@@ -100,8 +100,14 @@ async fn relations() {
     }
     assert_eq!(kind(&schema, "domain_key"), Some(KeyKind::Integer));
     assert!(relation(&schema, "pair").row_security);
-    assert_eq!(relation(&schema, "child").parents, ["parent".into()]);
-    assert_eq!(relation(&schema, "part_1").parents, ["part".into()]);
+    assert_eq!(
+        relation(&schema, "child").parents,
+        [Box::<str>::from("parent")]
+    );
+    assert_eq!(
+        relation(&schema, "part_1").parents,
+        [Box::<str>::from("part")]
+    );
     assert_eq!(relation(&schema, "part_1").kind, RelationKind::Partition);
     assert_eq!(relation(&schema, "part").kind, RelationKind::Table);
     assert_eq!(kind(&schema, "part"), Some(KeyKind::Integer));
