@@ -8,7 +8,7 @@ from django.db import connection, connections, models, transaction
 from django.db.backends.signals import connection_created
 from django.test import override_settings
 
-from kogia import engine, link
+from kogia import _kogia, engine, link
 
 from .helpers import (
     IS_MYSQL,
@@ -350,6 +350,102 @@ def test_raw_reads():
                 cursor.execute("UPDATE shop_author SET name = name")
         Author.objects.create(name="Alcott")
         assert [row[1] for row in raw(sql, ["x"])] == ["Alcott", "Melville", "Poe"]
+
+
+def test_raw_reads_with_and_without_parameters():
+    # With parameters, be it none of them, two percent signs are one.
+    sql = "SELECT 'a%%', name FROM shop_author"
+    bare = [raw(sql, params) for params in (None, [])]
+    with override_settings(KOGIA=kogia(CACHE_RAW=True)):
+        for _ in range(2):
+            assert [raw(sql, params) for params in (None, [])] == bare
+    assert bare[0] != bare[1]
+
+
+def test_kinds_of_bytes_are_told_apart():
+    kinds = (b"1", bytearray(b"1"), memoryview(b"1"))
+    assert len({_kogia.describe([value]) for value in kinds}) == 3
+
+
+def test_raw_answers_have_the_form_of_the_drivers():
+    Author.objects.create(name="Poe")
+    sql = "SELECT name FROM shop_author ORDER BY name"
+
+    def forms():
+        with connection.cursor() as cursor:
+            returned = cursor.execute(sql)
+            is_count = isinstance(returned, int)
+            several = type(cursor.fetchmany(1)), type(cursor.fetchall())
+            return returned is None, is_count, several, getattr(cursor, "lastrowid", "none")
+
+    bare = forms()
+    with override_settings(KOGIA=kogia(CACHE_RAW=True)):
+        fresh = forms()
+        cached, needed = queries(forms)
+    assert needed == 0
+    assert (fresh[:3], cached[:3]) == (bare[:3], bare[:3])
+    if IS_MYSQL:
+        assert cached == bare
+
+
+@only(not IS_SQLITE)
+def test_what_only_the_driver_knows_of_a_raw_answer():
+    for name in ("Poe", "Whitman"):
+        Author.objects.create(name=name)
+    sql = "SELECT name FROM shop_author ORDER BY name"
+    with override_settings(KOGIA=kogia(CACHE_RAW=True)):
+        for _ in range(3):
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                assert cursor.fetchone()[0] == "Melville"
+                cursor.scroll(1)
+                assert cursor.fetchone()[0] == "Whitman"
+
+
+@only(IS_POSTGRES)
+def test_lists_of_an_iterator_are_stored_as_they_came():
+    from django.contrib.postgres.aggregates import ArrayAgg
+
+    Book.objects.create(title="Typee", author=Author.objects.get())
+    read = Author.objects.annotate(titles=ArrayAgg("books__title")).order_by("pk")
+    for author in read.iterator():
+        author.titles.append("changed")
+    cached, needed = queries(lambda: [author.titles for author in read])
+    assert cached == [["Typee"]]
+    assert needed == 0
+
+
+@only(IS_POSTGRES)
+@pytest.mark.parametrize("how", ["function", "trigger"])
+def test_a_session_that_a_function_changed_keeps_to_itself(execute, how):
+    try:
+        execute("CREATE SCHEMA kogia_a")
+        execute("CREATE TABLE kogia_a.shop_author (LIKE public.shop_author INCLUDING ALL)")
+        execute("INSERT INTO kogia_a.shop_author VALUES (1, 'kogia_a')")
+        returns, result = ("int", "1") if how == "function" else ("trigger", "NEW")
+        execute(
+            f"CREATE FUNCTION public.enter() RETURNS {returns} LANGUAGE plpgsql AS $$"
+            f"BEGIN PERFORM set_config('search_path', 'kogia_a', false); RETURN {result}; END $$"
+        )
+        if how == "trigger":
+            execute(
+                "CREATE TRIGGER enter BEFORE INSERT ON shop_tag "
+                "FOR EACH ROW EXECUTE FUNCTION public.enter()"
+            )
+        connection.close()
+        warm()
+        if how == "trigger":
+            Tag.objects.create(name="any")
+        else:
+            execute("SELECT public.enter()")
+        assert names() == names() == ["kogia_a"]
+        assert elsewhere(names) == ["Melville"]
+    finally:
+        execute("RESET search_path")
+        execute("DROP TRIGGER IF EXISTS enter ON public.shop_tag")
+        execute("DROP FUNCTION IF EXISTS public.enter")
+        execute("DROP SCHEMA IF EXISTS kogia_a CASCADE")
+        connection.close()
 
 
 def test_raw_querysets():

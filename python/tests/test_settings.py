@@ -1,6 +1,8 @@
 """Settings, what applications call, and whom they tell."""
 
+import sys
 import threading
+import types
 
 import pytest
 from django.core.checks import run_checks
@@ -197,3 +199,12 @@ def test_stores_are_derived_from_those_of_cachalot(backend, url, check):
     with override_settings(KOGIA={}, CACHALOT_CACHE="default", CACHES=caches):
         assert stores.choose().url.startswith(url)
         assert check in [found.id for found in checks.check_store()]
+
+
+def test_a_project_without_a_folder_or_a_module_has_a_store(monkeypatch):
+    made = types.SimpleNamespace(SETTINGS_MODULE=None)
+    monkeypatch.setattr(stores, "settings", made)
+    url = stores._default()
+    assert url.startswith("file:///")
+    monkeypatch.setattr(sys, "argv", ["/another/program.py"])
+    assert stores._default() != url
