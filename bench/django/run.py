@@ -74,7 +74,7 @@ class Worker:
     def __init__(self, system, kind, folder):
         folder = pathlib.Path(folder) / system
         folder.mkdir()
-        redis = os.environ.get("KOGIA_TEST_REDIS_URL", "")
+        redis = os.environ.get("KOGIA_TEST_REDIS_URL", "").removesuffix("/0")
         if system in systems.NEED_REDIS and not redis:
             sys.exit(f"error: {system} needs KOGIA_TEST_REDIS_URL; run ./scripts/bench-peers")
         number = list(systems.SYSTEMS).index(system)

@@ -13,9 +13,10 @@ SYSTEMS = {
     "cacheops": "django-cacheops on Redis",
     "kogia-memory": "Kogia in the process's own memory",
     "kogia-file": "Kogia on a file that all processes of the machine share",
+    "kogia-redis": "Kogia on Redis",
 }
 
-NEED_REDIS = {"cachalot-redis", "cacheops"}
+NEED_REDIS = {"cachalot-redis", "cacheops", "kogia-redis"}
 
 
 def settings_of(system, redis_url, folder):
@@ -34,6 +35,9 @@ def settings_of(system, redis_url, folder):
     if system == "kogia-file":
         store = {"STORE": f"file://{folder}/store?capacity=256MB", "ONE_MACHINE": True}
         return {"INSTALLED_APPS": ["kogia"], "KOGIA": store}
+    if system == "kogia-redis":
+        # The database is a new one: there are no marks that could have been lost.
+        return {"INSTALLED_APPS": ["kogia"], "KOGIA": {"STORE": f"{redis_url}?quarantine=0s"}}
     return {}
 
 

@@ -144,7 +144,12 @@ def _names(tables_or_models: Iterable[Table]) -> list[str]:
         if isinstance(table, str) and "." in table:
             with contextlib.suppress(LookupError, ValueError):
                 table = apps.get_model(table)
-        names.append(table if isinstance(table, str) else table._meta.db_table)
+        if isinstance(table, str) and table:
+            names.append(table)
+        elif hasattr(table, "_meta"):
+            names.append(table._meta.db_table)
+        else:
+            raise TypeError(f"{table!r} is neither the name of a table nor a model")
     return names
 
 

@@ -33,7 +33,11 @@ _ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "a number of seconds, from 0 on, or None for the default",
         lambda value: (
             value is None
-            or (isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0)
+            or (
+                isinstance(value, (int, float))
+                and not isinstance(value, bool)
+                and 0 <= value < 1e12
+            )
         ),
     ),
     "DATABASES": (

@@ -99,7 +99,7 @@ def policy(own: Overrides = ()) -> Policy:
         with override(**dict(own)):
             try:
                 made = _policy()
-            except (TypeError, ValueError, LookupError) as error:
+            except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
                 # `manage.py check` says what is wrong. The application goes on without a cache.
                 faults.once("settings", "Nothing is cached: a setting is wrong: %s", error)
                 made = Policy(False, False, frozenset(), _kogia.Options(mode="bypass"))
@@ -143,7 +143,9 @@ def primary_of(alias: str) -> str | None:
 
 def supported_engines() -> frozenset[str]:
     """The engines that are cached without further ado."""
-    return frozenset(SUPPORTED_DATABASE_ENGINES) | frozenset(get("ADDITIONAL_SUPPORTED_DATABASES"))
+    more = get("ADDITIONAL_SUPPORTED_DATABASES")
+    is_list = isinstance(more, (list, tuple, set, frozenset))
+    return frozenset(SUPPORTED_DATABASE_ENGINES).union(more if is_list else ())
 
 
 def is_supported(engine: str) -> bool:
@@ -216,7 +218,8 @@ def canonical(table: str) -> str:
 
 def _read(name: str) -> Any:
     own = getattr(settings, "KOGIA", {})
-    if name in own:
+    # `manage.py check` says what is wrong.
+    if isinstance(own, dict) and name in own:
         return own[name]
     value = getattr(settings, f"CACHALOT_{name}", DEFAULTS[name])
     if name == "TIMEOUT" and value is None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
+
 from . import _kogia
 
 if TYPE_CHECKING:
@@ -175,6 +177,8 @@ def _python_settings(wrapper: BaseDatabaseWrapper) -> list[tuple[str, str]]:
         ("driver", f"{database.__name__} {getattr(database, '__version__', '')}"),
         ("driver options", repr(sorted(options.items(), key=lambda item: str(item[0])))),
         ("driver time zone", str(wrapper.timezone)),
+        # It tells the driver of each new connection how to read hstore and citext.
+        ("driver types", str(apps.is_installed("django.contrib.postgres"))),
     ]
 
 

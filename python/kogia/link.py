@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError
+from django.db.backends.signals import connection_created
 from django.utils.connection import ConnectionProxy
 
 from . import _kogia, conf, engine, faults, introspection, invalidations, observe, replicas
@@ -63,6 +64,8 @@ class Link:
         # Whether nobody could find out where the connection leads.
         self.is_unknown = False
         self.connecting = False
+        # Whether opening a cursor may do something that is not Django's own.
+        self.prepares = any(_is_foreign(getattr(type(wrapper), name)) for name in _OPENING)
         # Whether the connection may lead elsewhere than the settings say.
         self.by_hand = False
         # Queries that ran before anybody knew where the connection leads.
@@ -142,6 +145,12 @@ class Link:
         wrapper = self.wrapper
         if self.connecting or wrapper.needs_rollback:
             return None
+        if self.prepares:
+            # The way of django-tenants: the session gets its `search_path` when it is needed.
+            wrapper.cursor().close()
+        if wrapper.connection is None and _has_listeners():
+            # What they set in a new session is part of the key.
+            wrapper.ensure_connection()
         if wrapper.connection is None:
             rows = self._look_up_unconnected(sql, params, shape, options)
             if rows is not None:
@@ -562,6 +571,25 @@ def of(wrapper: BaseDatabaseWrapper) -> Link | None:
 def _is_supported(wrapper: BaseDatabaseWrapper) -> bool:
     # Writes invalidate whatever `DATABASES` says: it may say something else tomorrow.
     return conf.inherits(type(wrapper), str(wrapper.settings_dict.get("ENGINE")))
+
+
+# What opens cursors in Django's engines.
+_OPENING = ("cursor", "chunked_cursor", "_cursor", "create_cursor")
+_KNOWN = ("django.", "django_prometheus.", "kogia.")
+
+
+def _is_foreign(function: Any) -> bool:
+    """Whether a function is somebody else's than Django's, and not known to be harmless."""
+    return not str(getattr(function, "__module__", "")).startswith(_KNOWN)
+
+
+def _has_listeners() -> bool:
+    """Whether somebody may set something in each new connection's session."""
+    for _, receiver, *_ in connection_created.receivers:
+        function = receiver() if isinstance(receiver, weakref.ReferenceType) else receiver
+        if function is not None and _is_foreign(function):
+            return True
+    return False
 
 
 def _first_word(sql: str) -> str:

@@ -1,11 +1,13 @@
 """Whatever the ORM and the apps of Django do: cached, and as fresh as the database."""
 
 import asyncio
+import contextlib
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import Group, Permission, User
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
+from django.db.backends.signals import connection_created
 from django.db.models import Count, Exists, F, OuterRef, Prefetch, Subquery, Sum, Window
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Lag, RowNumber
@@ -309,6 +311,76 @@ def test_tenants_by_search_path():
         execute("DROP SCHEMA IF EXISTS kogia_a, kogia_b CASCADE")
         connection.close()
     assert names() == ["Melville", "Poe"]
+
+
+@contextlib.contextmanager
+def tenants():
+    """Two schemas, each with an author of its own."""
+    try:
+        for tenant in ("kogia_a", "kogia_b"):
+            execute(f"CREATE SCHEMA {tenant}")
+            execute(f"CREATE TABLE {tenant}.shop_author (LIKE public.shop_author INCLUDING ALL)")
+            execute(f"INSERT INTO {tenant}.shop_author VALUES (1, '{tenant}')")
+        connection.close()
+        yield ("kogia_a", "kogia_b")
+    finally:
+        execute("SET search_path = public")
+        execute("DROP SCHEMA IF EXISTS kogia_a, kogia_b CASCADE")
+        connection.close()
+
+
+@only(IS_POSTGRES)
+def test_tenants_that_are_set_when_a_cursor_is_opened():
+    wrapper = connections["default"]
+
+    class Lazy(type(wrapper)):
+        """What django-tenants does."""
+
+        wanted = set_now = None
+
+        def _cursor(self, name=None):
+            cursor = super()._cursor(name=name)
+            if self.set_now != self.wanted:
+                self.set_now = self.wanted
+                cursor.execute(f"SET search_path = {self.wanted}")
+            return cursor
+
+        def close(self):
+            self.set_now = None
+            super().close()
+
+    lazy = Lazy(wrapper.settings_dict, "default")
+    with tenants() as both:
+        connections["default"] = lazy
+        try:
+            for _ in range(3):
+                for lazy.wanted in both:
+                    assert names() == [lazy.wanted]
+            for lazy.wanted in both * 2:
+                lazy.close()
+                assert names() == [lazy.wanted]
+            lazy.close()
+        finally:
+            connections["default"] = wrapper
+
+
+@only(IS_POSTGRES)
+def test_tenants_that_are_set_when_a_connection_is_opened():
+    wanted = None
+
+    def enter(connection, **_):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET search_path = {wanted}")
+
+    with tenants() as both:
+        connection_created.connect(enter)
+        try:
+            for wanted in both * 3:
+                connection.close()
+                assert names() == names() == [wanted]
+        finally:
+            connection_created.disconnect(enter)
+            connection.close()
 
 
 @only(IS_POSTGRES)

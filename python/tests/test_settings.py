@@ -201,6 +201,33 @@ def test_stores_are_derived_from_those_of_cachalot(backend, url, check):
         assert check in [found.id for found in checks.check_store()]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"UNCACHABLE_TABLES": [[]]},
+        {"ADDITIONAL_SUPPORTED_DATABASES": None},
+        {"TIMEOUT": 10**400},
+        {"REPLICA_OF": {"default": None}},
+        None,
+    ],
+)
+def test_wrong_settings_are_told_and_the_application_works_on(changes):
+    wrong = None if changes is None else kogia(**changes)
+    with override_settings(KOGIA=wrong):
+        assert list(Author.objects.all()) == []
+        Author.objects.create(name="Melville")
+        assert [author.name for author in Author.objects.all()] == ["Melville"]
+        found = [error for error in run_checks() if error.id in ("kogia.E001", "kogia.E002")]
+        assert len(found) == 1
+        assert (repr(next(iter(changes))) if changes else "dictionary") in found[0].msg
+
+
+@pytest.mark.parametrize("wrong", [5, None, b"x", ["a"], ""])
+def test_what_is_no_table_cannot_be_invalidated(wrong):
+    with pytest.raises(TypeError, match="neither the name of a table nor a model"):
+        api.invalidate(wrong)
+
+
 def test_a_project_without_a_folder_or_a_module_has_a_store(monkeypatch):
     made = types.SimpleNamespace(SETTINGS_MODULE=None)
     monkeypatch.setattr(stores, "settings", made)
