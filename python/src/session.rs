@@ -30,6 +30,9 @@ pub struct Session {
     dropped: Dropped,
     waiting: Arc<Waiting>,
     faults: Arc<Faults>,
+    /// Whether the store is behind a network: then other threads of Python run meanwhile. For a
+    /// look that takes a microsecond, letting them would cost more.
+    lets_go: bool,
 }
 
 type Dropped = Arc<Mutex<Vec<kogia::Running>>>;
@@ -68,6 +71,7 @@ impl Inner {
 impl Session {
     pub(crate) fn new(session: kogia::Session, waiting: Arc<Waiting>, faults: Arc<Faults>) -> Self {
         Session {
+            lets_go: session.database().cache().store().waits(),
             inner: Mutex::new(Inner {
                 session,
                 unresolved: Vec::new(),
@@ -75,6 +79,14 @@ impl Session {
             dropped: Dropped::default(),
             waiting,
             faults,
+        }
+    }
+
+    /// Does something that may wait for the store.
+    fn wait<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Inner) -> T + Send) -> T {
+        match self.lets_go {
+            true => py.detach(|| work(&mut self.lock())),
+            false => work(&mut self.lock()),
         }
     }
 
@@ -119,7 +131,7 @@ impl Session {
             shape,
             options,
         };
-        let found = self.lock().session.look_up(&query);
+        let found = self.wait(py, |inner| inner.session.look_up(&query));
         self.faults.report(py);
         if let Lookup::Cached(bytes) = &found
             // A zone may be known to the machine that stored the rows and not to this one.
@@ -162,7 +174,7 @@ impl Session {
                 return Ok(Some(why));
             }
         };
-        self.lock().session.fill(permit, encoded);
+        self.wait(rows.py(), |inner| inner.session.fill(permit, encoded));
         self.faults.report(rows.py());
         Ok(None)
     }

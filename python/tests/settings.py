@@ -59,6 +59,8 @@ INSTALLED_APPS = [
 
 KIND = os.environ.get("KOGIA_TEST_DATABASE", "sqlite")
 ENGINE = os.environ.get("KOGIA_TEST_ENGINE", "django")
+# file, redis, or tier: a tier in front of Redis.
+STORE = os.environ.get("KOGIA_TEST_STORE", "file")
 BACKENDS = {
     "django": "django.db.backends",
     "prometheus": "django_prometheus.db.backends",
@@ -99,4 +101,17 @@ def database(kind: str) -> dict[str, object]:
 
 
 DATABASES = {"default": database(KIND)}
-KOGIA = {"STORE": f"file://{tempfile.mkdtemp(prefix='kogia-store-')}?capacity=64MB"}
+
+
+def store():
+    """A store of this run's own."""
+    name = tempfile.mkdtemp(prefix="kogia-store-")
+    options = {"file": "", "redis": "", "tier": "&local=16MB"}[STORE]
+    if STORE == "file":
+        return f"file://{name}?capacity=64MB"
+    # Nobody can rely on marks that an unused prefix has lost.
+    prefix = pathlib.Path(name).name
+    return f"{os.environ['KOGIA_TEST_REDIS_URL']}?prefix={prefix}&quarantine=0s{options}"
+
+
+KOGIA = {"STORE": store()}

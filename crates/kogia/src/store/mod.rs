@@ -146,6 +146,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Forgets all entries and renews all generations.
     fn invalidate_everything(&self) -> Result<(), StoreError>;
 
+    /// Whether a call waits for a network, so that whoever makes it had better hold no lock that
+    /// others need.
+    fn waits(&self) -> bool {
+        false
+    }
+
     /// What the store holds, as far as it can tell cheaply.
     fn usage(&self) -> Usage;
 

@@ -215,6 +215,10 @@ impl Store for TieredStore {
         }
     }
 
+    fn waits(&self) -> bool {
+        self.shared.waits()
+    }
+
     fn examine(&self) -> Vec<Finding> {
         let mut found = self.shared.examine();
         found.push(Finding::note(format!(

@@ -403,6 +403,10 @@ impl Store for RedisStore {
         self.ask_usage().unwrap_or_default()
     }
 
+    fn waits(&self) -> bool {
+        true
+    }
+
     fn examine(&self) -> Vec<Finding> {
         let info: Result<String, Refused> = self
             .connections
