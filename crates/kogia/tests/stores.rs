@@ -179,6 +179,7 @@ contract!(
     clearing_renews_the_generation,
     the_marks_of_two_owners_add_up,
     marking_twice_is_one_mark,
+    a_transaction_may_write_any_number_of_tags,
     clearing_what_was_not_marked_renews_too,
     watching_gives_the_generation_that_stands_thereafter,
     no_generation_ever_comes_back,
@@ -279,6 +280,22 @@ fn marking_twice_is_one_mark(store: &dyn Store) {
     assert_ne!(generation(store, tag), first);
     clear(store, 1, &[tag]);
     assert!(generation(store, tag).is_clean());
+}
+
+fn a_transaction_may_write_any_number_of_tags(store: &dyn Store) {
+    let tags: Vec<Tag> = (0..2_500).map(pinned).collect();
+    let before = store.generations(&tags).unwrap();
+    mark(store, 1, &tags);
+    mark(store, 2, &tags[..1]);
+    let marked = store.generations(&tags).unwrap();
+    assert!(marked.iter().all(|generation| generation.is_marked()));
+    clear(store, 1, &tags);
+    let after = store.generations(&tags).unwrap();
+    assert!(after[0].is_marked());
+    assert!(after[1..].iter().all(|generation| generation.is_clean()));
+    let renewed = |(before, after)| before != after;
+    assert!(before.iter().zip(&marked).all(renewed));
+    assert!(marked.iter().zip(&after).all(renewed));
 }
 
 fn clearing_what_was_not_marked_renews_too(store: &dyn Store) {

@@ -47,3 +47,19 @@ end
 local incarnation = redis.call('GET', KEYS[1])
 local is_own = incarnation and string.sub(incarnation, 1, 16) == ARGV[1]
 local has_marks = redis.call('HGET', KEYS[2], 'server') == ARGV[1]
+
+-- Calls a command of the marks with up to a thousand arguments at a time: Lua has room for a few
+-- thousand.
+local function of_marks(command, arguments)
+  local answers = {}
+  for from = 1, #arguments, 1000 do
+    local to = math.min(from + 999, #arguments)
+    local answer = redis.call(command, KEYS[2], unpack(arguments, from, to))
+    if type(answer) == 'table' then
+      for i = 1, to - from + 1 do
+        answers[from + i - 1] = answer[i]
+      end
+    end
+  end
+  return answers
+end
