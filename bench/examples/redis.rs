@@ -62,7 +62,7 @@ fn fill(store: &dyn Store, request: &ReadRequest) {
     let response = store.read(request).unwrap();
     if let Decision::Miss(right) | Decision::Stale(right) = request.decide(response) {
         // Nothing that would be compressed.
-        let value: Vec<u8> = (0..1024_u32).map(|i| (i * i * 31 >> 3) as u8).collect();
+        let value: Vec<u8> = (0..1024_u32).map(|i| ((i * i * 31) >> 3) as u8).collect();
         store.fill(&right, 1, Bytes::from(value), HOUR).unwrap();
     }
 }
