@@ -144,12 +144,11 @@ def _names(tables_or_models: Iterable[Table]) -> list[str]:
         if isinstance(table, str) and "." in table:
             with contextlib.suppress(LookupError, ValueError):
                 table = apps.get_model(table)
-        if isinstance(table, str) and table:
-            names.append(table)
-        elif hasattr(table, "_meta"):
-            names.append(table._meta.db_table)
-        else:
+        facts = getattr(table, "_meta", None)
+        name = table if isinstance(table, str) else getattr(facts, "db_table", "")
+        if not name:
             raise TypeError(f"{table!r} is neither the name of a table nor a model")
+        names.append(name)
     return names
 
 
