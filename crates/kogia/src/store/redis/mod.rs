@@ -162,12 +162,14 @@ impl RedisStore {
     fn run<T: redis::FromRedisValue>(
         &self,
         script: &Script,
-        arguments: impl Fn(&mut ScriptInvocation<'_>),
+        arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]),
     ) -> Result<(Incarnation, T), Refused> {
         self.connections.with(|connection| {
             for _ in 0..ATTEMPTS {
                 let mut call = self.script(script, connection);
-                arguments(&mut call);
+                // Each time another one: the server may have run the call that is repeated, and
+                // what it gave out then must not come back.
+                arguments(&mut call, &fresh()?);
                 let answer: Option<(Vec<u8>, T)> = call.invoke(&mut connection.raw)?;
                 if let Some((incarnation, answer)) = answer
                     && let Some(incarnation) = Incarnation::parse(&incarnation)
@@ -194,14 +196,14 @@ impl RedisStore {
         script: &Script,
         tags: &TagSet,
         watched: Option<Tag>,
-        arguments: impl Fn(&mut ScriptInvocation<'_>),
+        arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]),
     ) -> Result<Generation, Refused> {
         let watched = watched.or(tags.as_slice().first().copied());
-        let answer = self.run(script, |call| {
+        let answer = self.run(script, |call, token| {
             for tag in tags.as_slice().iter().copied().chain(watched) {
                 call.key(self.keys.generation(tag));
             }
-            arguments(call);
+            arguments(call, token);
         });
         match answer {
             Ok((incarnation, found)) => {
@@ -248,14 +250,13 @@ impl RedisStore {
     }
 
     fn mark_tags(&self, mark: &Mark<'_>, watched: Option<Tag>) -> Result<Generation, StoreError> {
-        let token = fresh_generation()?.to_u128().to_le_bytes();
         let backend = owners::encode(mark.backend);
-        self.change(&scripts::MARK, mark.tags, watched, |call| {
+        self.change(&scripts::MARK, mark.tags, watched, |call, token| {
             call.arg(milliseconds(GENERATION_TTL))
                 .arg(&owners::name(mark.owner)[..])
                 .arg(milliseconds(mark.lease))
                 .arg(&backend[..])
-                .arg(&token[..]);
+                .arg(token);
         })
         .map_err(|refused| failed("mark", &refused))
     }
@@ -266,11 +267,10 @@ impl RedisStore {
         tags: &TagSet,
         watched: Option<Tag>,
     ) -> Result<Generation, StoreError> {
-        let token = fresh_generation()?.to_u128().to_le_bytes();
-        self.change(&scripts::CLEAR, tags, watched, |call| {
+        self.change(&scripts::CLEAR, tags, watched, |call, token| {
             call.arg(milliseconds(GENERATION_TTL))
                 .arg(&owners::name(owner)[..])
-                .arg(&token[..]);
+                .arg(token);
         })
         .map_err(|refused| failed("clear", &refused))
     }
@@ -362,7 +362,7 @@ impl Store for RedisStore {
     }
 
     fn extend(&self, owner: OwnerId, tags: &TagSet, lease: Duration) -> Result<(), StoreError> {
-        let arguments = |call: &mut ScriptInvocation<'_>| {
+        let arguments = |call: &mut ScriptInvocation<'_>, _: &[u8]| {
             call.arg(&owners::name(owner)[..]).arg(milliseconds(lease));
             for tag in tags.as_slice() {
                 call.arg(&tag.to_bytes()[..]);
@@ -374,12 +374,11 @@ impl Store for RedisStore {
     }
 
     fn abandoned(&self, tags: &[Tag]) -> Result<Vec<Abandoned>, StoreError> {
-        let token = fresh_generation()?.to_u128().to_le_bytes();
-        let arguments = |call: &mut ScriptInvocation<'_>| {
+        let arguments = |call: &mut ScriptInvocation<'_>, token: &[u8]| {
             for tag in tags {
                 call.key(self.keys.generation(*tag));
             }
-            call.arg(milliseconds(GENERATION_TTL)).arg(&token[..]);
+            call.arg(milliseconds(GENERATION_TTL)).arg(token);
         };
         let (_, (now, held)) = self
             .run::<(u64, Vec<Vec<u8>>)>(&scripts::OWNERS, arguments)
@@ -389,9 +388,8 @@ impl Store for RedisStore {
 
     /// Entries stay until their time is over or the server needs the room; none of them is current.
     fn invalidate_everything(&self) -> Result<(), StoreError> {
-        let token = fresh_generation()?.to_u128().to_le_bytes();
-        self.run::<Value>(&scripts::RENEW_ALL, |call| {
-            call.arg(&token[..]);
+        self.run::<Value>(&scripts::RENEW_ALL, |call, token| {
+            call.arg(token);
         })
         .map_err(|refused| failed("invalidate everything", &refused))?;
         Ok(())
