@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 import threading
@@ -77,6 +78,7 @@ def reset() -> None:
     """Forgets the cache and its databases: the settings changed."""
     global _cache, _retry_at, _was_without
     with _lock:
+        _rest()
         _cache = None
         _retry_at = 0.0
         _was_without = False
@@ -174,4 +176,11 @@ def _forked() -> None:
     _shared_memory.clear()
 
 
-os.register_at_fork(after_in_child=_forked)
+def _rest() -> None:
+    # Python warns of forks while another thread runs; and a process that ends leaves nothing undone.
+    if _cache is not None:
+        _cache.rest()
+
+
+os.register_at_fork(before=_rest, after_in_child=_forked)
+atexit.register(_rest)

@@ -176,8 +176,8 @@ def _execute_sql(
         return original(compiler, result_type, chunked_fetch, chunk_size)
     # Columns that only the order needs are cut off, and of a single row only the first is read.
     # An aggregate over a subquery has no such columns, nor the attribute.
-    width = compiler.col_count if getattr(compiler, "has_extra_select", False) else ""
-    answer = found.look_up(sql, params, f"{result_type}{width}".encode(), policy)
+    width = compiler.col_count if getattr(compiler, "has_extra_select", False) else None
+    answer = found.look_up(sql, params, _shape(result_type, width), policy)
     if isinstance(answer, list):
         if result_type == SINGLE:
             return answer[0] if answer else None
@@ -203,6 +203,12 @@ def _execute_sql(
         found.fill(answer, [row for chunk in result for row in chunk])
         return result
     return _fill_at_the_end(found, answer, result)
+
+
+@functools.cache
+def _shape(result_type: str, width: int | None) -> bytes:
+    """What the rows of a statement look like, beyond the statement."""
+    return f"{result_type}{'' if width is None else width}".encode()
 
 
 def _policy(

@@ -258,11 +258,12 @@ class Link:
                 self.unfinished[cursor] = (session, running, sql)
                 return
             self.unfinished[cursor] = None
-        session.after(running, outcome)
+        in_transaction = session.after(running, outcome)
         if outcome is False:
             self._settle_failure(session, sql)
-        self._note(session, running, outcome, sql)
-        if session.wants_attached():
+            in_transaction = session.in_transaction()
+        self._note(running, outcome, sql, in_transaction)
+        if self.vendor == "sqlite" and session.wants_attached():
             self._ask_attached(session)
 
     def finished(self, cursor: Any) -> None:
@@ -270,10 +271,12 @@ class Link:
         found = self.unfinished.pop(cursor, None)
         if found is not None:
             session, running, sql = found
-            session.after(running, True)
-            self._note(session, running, True, sql)
+            in_transaction = session.after(running, True)
+            self._note(running, True, sql, in_transaction)
 
-    def _note(self, session: Session, running: Running, outcome: bool | None, sql: str) -> None:
+    def _note(
+        self, running: Running, outcome: bool | None, sql: str, in_transaction: bool
+    ) -> None:
         """Notes what a statement has changed, and tells of it when that is committed."""
         written = running.written
         if written is not None and outcome is not False:
@@ -281,7 +284,7 @@ class Link:
             self.changed.update(dict.fromkeys(tables, sql))
             if is_wide and not tables:
                 self.changed[invalidations.EVERYTHING] = sql
-        if self.changed and not session.in_transaction():
+        if self.changed and not in_transaction:
             changed, self.changed = self.changed, {}
             if outcome is not False and sql != "ROLLBACK":
                 self.invalidated(changed)

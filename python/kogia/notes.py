@@ -2,12 +2,11 @@
 
 They stand beside a file store, one small file for each; with a store in memory each process has
 its own. A note is a moment and, where it costs nothing that anybody would mind, a text. No
-decision about freshness asks for them.
+decision about freshness asks for them. They are written by `src/notes.rs`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import os
@@ -15,9 +14,6 @@ import time
 from typing import NamedTuple
 
 from . import engine, stores
-
-# No text is longer.
-_LONGEST = 4_000
 
 
 class Note(NamedTuple):
@@ -37,20 +33,14 @@ def name(*parts: str) -> str:
 
 
 def write(name: str, text: str = "") -> None:
-    """Notes that something happened now. Without a text this is one call of the system."""
+    """Notes that something happened now. Nobody waits until it is written."""
     folder = _folder()
     if folder is None:
         _in_memory[name] = Note(time.time(), text)
         return
-    path = f"{folder}/{name}"
-    # A folder that cannot be written costs the note, not what it is about.
-    with contextlib.suppress(OSError):
-        try:
-            _write(path, text)
-        except FileNotFoundError:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, mode=0o600))
-            _write(path, text)
+    cache = engine.opened()
+    if cache is not None:
+        cache.note(f"{folder}/{name}", text)
 
 
 def read(name: str) -> Note | None:
@@ -59,6 +49,7 @@ def read(name: str) -> Note | None:
     if folder is None:
         return _in_memory.get(name)
     path = f"{folder}/{name}"
+    _catch_up()
     try:
         at = os.stat(path).st_mtime_ns
         with open(path, errors="replace") as file:
@@ -75,6 +66,7 @@ def last(name: str) -> float:
     if folder is None:
         note = _in_memory.get(name)
         return 0.0 if note is None else note.at
+    _catch_up()
     try:
         return os.stat(f"{folder}/{name}").st_mtime_ns / 1e9
     except OSError:
@@ -86,6 +78,12 @@ def forget() -> None:
     _in_memory.clear()
 
 
+def _catch_up() -> None:
+    cache = engine.opened()
+    if cache is not None:
+        cache.catch_up()
+
+
 def _folder() -> str | None:
     return _folder_of(engine.url or stores.choose().url)
 
@@ -94,14 +92,3 @@ def _folder() -> str | None:
 def _folder_of(url: str) -> str | None:
     store = stores.folder(url)
     return None if store is None else str(store.with_name(store.name + ".times"))
-
-
-def _write(path: str, text: str) -> None:
-    now = time.time_ns()
-    if text:
-        file = os.open(path, os.O_WRONLY | os.O_TRUNC)
-        try:
-            os.write(file, f"{now}\n{text[:_LONGEST]}".encode(errors="replace"))
-        finally:
-            os.close(file)
-    os.utime(path, ns=(now, now))

@@ -1,7 +1,8 @@
 //! The cache and its databases.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use kogia::core::{DatabaseId, Dialect, UnknownDialectError, Value};
 use kogia::{
@@ -14,7 +15,7 @@ use pyo3::types::PyDict;
 use crate::faults::{Faults, Listening};
 use crate::resolve::{Abandoned, Waiting};
 use crate::session::Session;
-use crate::{outcome, parameters};
+use crate::{notes, outcome, parameters};
 
 /// A cache over the store that a URL names.
 #[pyclass(frozen, module = "kogia._kogia")]
@@ -78,6 +79,7 @@ impl Cache {
 
     /// How often each thing happened in this process.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        py.detach(|| self.cache.catch_up());
         let stats = self.cache.stats();
         let usage = self.cache.usage();
         let dict = PyDict::new(py);
@@ -96,6 +98,25 @@ impl Cache {
             dict.set_item(name, value)?;
         }
         Ok(dict)
+    }
+
+    /// Waits until the store and the notes have all that they were told.
+    fn catch_up(&self, py: Python<'_>) {
+        py.detach(|| self.cache.catch_up());
+    }
+
+    /// Catches up, and ends the thread that this takes; it starts again when there is something to do.
+    fn rest(&self, py: Python<'_>) {
+        py.detach(|| self.cache.rest());
+    }
+
+    /// Notes in a file that something happened now. Nobody waits for it.
+    fn note(&self, path: PathBuf, text: String) {
+        let now = SystemTime::now();
+        self.cache.later(move || {
+            // A folder that cannot be written costs the note, not what it is about.
+            let _ = notes::write(&path, &text, now);
+        });
     }
 
     /// Forgets all entries of all databases.

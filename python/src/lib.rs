@@ -5,6 +5,7 @@
 
 mod cache;
 mod faults;
+mod notes;
 mod outcome;
 mod parameters;
 mod resolve;

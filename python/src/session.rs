@@ -30,6 +30,7 @@ pub struct Session {
     dropped: Dropped,
     waiting: Arc<Waiting>,
     faults: Arc<Faults>,
+    cache: kogia::Cache,
     /// Whether the store is behind a network: then other threads of Python run meanwhile. For a
     /// look that takes a microsecond, letting them would cost more.
     lets_go: bool,
@@ -72,6 +73,7 @@ impl Session {
     pub(crate) fn new(session: kogia::Session, waiting: Arc<Waiting>, faults: Arc<Faults>) -> Self {
         Session {
             lets_go: session.database().cache().store().waits(),
+            cache: session.database().cache().clone(),
             inner: Mutex::new(Inner {
                 session,
                 unresolved: Vec::new(),
@@ -84,7 +86,7 @@ impl Session {
 
     /// Does something that may wait for the store.
     fn wait<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Inner) -> T + Send) -> T {
-        match self.lets_go {
+        match self.lets_go || self.cache.is_behind() {
             true => py.detach(|| work(&mut self.lock())),
             false => work(&mut self.lock()),
         }
@@ -208,8 +210,8 @@ impl Session {
     }
 
     /// The statement is over: `True` if it succeeded, `False` if it failed, `None` if nobody
-    /// knows, because the connection was lost.
-    fn after(&self, py: Python<'_>, running: &Running, succeeded: Option<bool>) {
+    /// knows, because the connection was lost. Answers whether a transaction is open thereafter.
+    fn after(&self, py: Python<'_>, running: &Running, succeeded: Option<bool>) -> bool {
         let outcome = match succeeded {
             Some(true) => Outcome::Done,
             Some(false) => Outcome::Failed,
@@ -219,6 +221,7 @@ impl Session {
             py.detach(|| self.lock().after(running, outcome));
             self.faults.report(py);
         }
+        self.lock().session.in_transaction()
     }
 
     /// Says what the driver itself knows about the connection's transaction: that one is open, that

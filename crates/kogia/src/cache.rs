@@ -10,6 +10,7 @@ use kogia_core::{Generation, Invalidation, OwnerId, Tag, TagSet};
 use crate::database::{Database, DatabaseConfig};
 use crate::event::{Event, Events, Listener, Stats};
 use crate::flight::Flights;
+use crate::later::Later;
 use crate::policy::{Policies, TablePolicy};
 use crate::store::{self, Backend, Mark, Store, StoreError, StoreUrlError, Usage};
 use crate::token::fresh_owner;
@@ -34,6 +35,7 @@ pub(crate) struct CacheInner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) events: Events,
     pub(crate) flights: Arc<Flights>,
+    pub(crate) later: Later,
     pub(crate) policies: Policies,
     pub(crate) ttl: Duration,
     lease: Duration,
@@ -68,6 +70,7 @@ pub struct CacheBuilder {
     ttl: Option<Duration>,
     lease: Option<Duration>,
     on_failure: OnStoreFailure,
+    background: Option<bool>,
 }
 
 /// A cache could not be built.
@@ -126,6 +129,19 @@ impl CacheBuilder {
         self
     }
 
+    /// Whether a thread of the process stores results and clears marks while callers go on. Unless
+    /// told otherwise that is so where the store is behind a network ([`Store::waits`]), and callers
+    /// would wait for a round trip; for the others, waking a thread costs what it saves.
+    ///
+    /// What the process does next finds that done, as without the thread. Before it ends it ought
+    /// to call [`Cache::rest`]: marks that it leaves behind make their tags bypass until somebody
+    /// finds out that it is gone.
+    #[must_use]
+    pub fn background(mut self, background: bool) -> Self {
+        self.background = Some(background);
+        self
+    }
+
     /// A policy for one table, by its bare name.
     #[must_use]
     pub fn table(mut self, table: &str, policy: TablePolicy) -> Self {
@@ -145,10 +161,12 @@ impl CacheBuilder {
         let store = self
             .store
             .unwrap_or_else(|| Arc::new(store::MemoryStore::new(store::DEFAULT_CAPACITY)));
+        let background = self.background.unwrap_or_else(|| store.waits());
         Cache(Arc::new(CacheInner {
             store,
             events: Events::new(self.listeners),
             flights: Arc::default(),
+            later: Later::new(background),
             policies: self.policies,
             ttl: self.ttl.unwrap_or(DEFAULT_TTL),
             lease: self.lease.unwrap_or(DEFAULT_LEASE),
@@ -192,6 +210,28 @@ impl Cache {
     /// What the store holds.
     pub fn usage(&self) -> Usage {
         self.0.store.usage()
+    }
+
+    /// Whether something that the cache was told has not reached the store yet; see
+    /// [`CacheBuilder::background`].
+    pub fn is_behind(&self) -> bool {
+        self.0.later.is_behind()
+    }
+
+    /// Does something of the front end's own when nobody waits; see [`CacheBuilder::background`].
+    pub fn later(&self, job: impl FnOnce() + Send + 'static) {
+        self.0.later.work(job);
+    }
+
+    /// Waits until the store has all that the cache was told.
+    pub fn catch_up(&self) {
+        self.0.later.catch_up();
+    }
+
+    /// [`Cache::catch_up`], and ends the cache's thread until there is something to do again: for
+    /// the end of a process, and before it forks.
+    pub fn rest(&self) {
+        self.0.later.rest();
     }
 
     /// The store.

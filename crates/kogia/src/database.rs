@@ -313,7 +313,9 @@ impl Database {
 
     /// The generation of one tag.
     pub(crate) fn generation(&self, tag: Tag) -> Result<Generation, StoreError> {
-        one_generation(&*self.inner_cache().store, tag)
+        let cache = self.inner_cache();
+        cache.later.catch_up();
+        one_generation(&*cache.store, tag)
     }
 
     /// A reader met marks: looks, not too often, whether their owners are still there.

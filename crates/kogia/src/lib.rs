@@ -5,6 +5,7 @@ mod database;
 mod event;
 mod flight;
 pub mod introspect;
+mod later;
 mod policy;
 mod read;
 mod session;

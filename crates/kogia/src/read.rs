@@ -115,11 +115,15 @@ impl Permit {
         if let Some(leader) = &self.leader {
             leader.land(result.value.clone());
         }
-        let bytes = result.value.len();
-        match cache.store.fill(&fill, result.rows, result.value, self.ttl) {
-            Ok(()) => cache.events.filled(bytes),
-            Err(error) => cache.events.store_failed(&error),
-        }
+        let (cache, ttl) = (Arc::clone(cache), self.ttl);
+        let worker = Arc::clone(&cache);
+        worker.later.work(move || {
+            let bytes = result.value.len();
+            match cache.store.fill(&fill, result.rows, result.value, ttl) {
+                Ok(()) => cache.events.filled(bytes),
+                Err(error) => cache.events.store_failed(&error),
+            }
+        });
         None
     }
 
@@ -214,6 +218,7 @@ impl Reader<'_> {
             }
             Access::Shared | Access::Private => {}
         }
+        cache.later.catch_up();
         if cache.is_pending(request.tags()) {
             return Err(BypassReason::InvalidationPending);
         }

@@ -211,11 +211,16 @@ impl Session {
         if outcome == Outcome::Unknown {
             return;
         }
-        let now = marks.clear_watching(self.database.0.tags.schema_epoch);
-        if now != schema && !renews_schema {
-            // The schema changed while the statement ran: it may have set off a new trigger.
-            self.database.inner_cache().renew_surely(&self.everything());
-        }
+        let (cache, everything) = (Arc::clone(self.database.inner_cache()), self.everything());
+        let epoch = self.database.0.tags.schema_epoch;
+        let worker = Arc::clone(&cache);
+        worker.later.work(move || {
+            let now = marks.clear_watching(epoch);
+            if now != schema && !renews_schema {
+                // The schema changed while the statement ran: it may have set off a new trigger.
+                cache.renew_surely(&everything);
+            }
+        });
     }
 
     /// What a text reads, writes and does, by the present catalog.
