@@ -114,8 +114,9 @@ impl CacheBuilder {
         self
     }
 
-    /// How long a mark stands before it may be resolved; ten seconds unless told otherwise. A
-    /// commit is only sent while less than half of it has passed.
+    /// How long a mark stands before it may be resolved; ten seconds unless told otherwise, and no
+    /// longer than the store can honour ([`Store::longest_lease`]). A commit is only sent while less
+    /// than half of it has passed.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease);
@@ -161,6 +162,15 @@ impl CacheBuilder {
         let store = self
             .store
             .unwrap_or_else(|| Arc::new(store::MemoryStore::new(store::DEFAULT_CAPACITY)));
+        let lease = self.lease.unwrap_or(DEFAULT_LEASE);
+        let longest = store.longest_lease().unwrap_or(lease);
+        if longest < lease {
+            tracing::warn!(
+                ?lease,
+                ?longest,
+                "the store honours no such lease; a shorter one is used"
+            );
+        }
         let background = self.background.unwrap_or_else(|| store.waits());
         Cache(Arc::new(CacheInner {
             store,
@@ -169,7 +179,7 @@ impl CacheBuilder {
             later: Later::new(background),
             policies: self.policies,
             ttl: self.ttl.unwrap_or(DEFAULT_TTL),
-            lease: self.lease.unwrap_or(DEFAULT_LEASE),
+            lease: lease.min(longest),
             on_failure: self.on_failure,
             started: Instant::now(),
             pending: Pending::default(),

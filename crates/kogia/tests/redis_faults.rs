@@ -4,14 +4,15 @@
 
 mod store_support;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kogia::core::{Decision, OwnerId, ReadBypass};
+use kogia::core::OwnerId;
 use kogia::{Backend, Store};
 use rustix::process::Signal;
+use store_support::load::{noise, work};
+use store_support::proxy::Proxy;
 use store_support::redis::{Server, open};
 use store_support::*;
 
@@ -66,9 +67,183 @@ fn data_of_another_server_starts_cold() {
     });
     // The connection has stayed open, and what it now leads to is a copy that may lag behind.
     let refused = other.read(&request(1, &tags)).unwrap_err().to_string();
+    assert!(refused.contains("not the primary"), "{refused}");
+}
+
+/// The data that a primary loads when it is made a replica may be its own of an earlier day: then
+/// they name it, and were given out by it, and are older than what it has given out since.
+#[test]
+fn a_primary_that_was_demoted_starts_cold() {
+    let tags = [table("book")];
+    for (sees_replica, is_fresh) in [(false, false), (false, true), (true, false)] {
+        let (first, second) = (Server::start(AT_ONCE), Server::start(AT_ONCE));
+        let store = open(&first.url(NONE));
+        fill(&store, 1, &tags, b"old rows");
+        follow(&second, &first);
+        // Promoted, but nobody uses the store there, and the old primary goes on.
+        second.ask(&["REPLICAOF", "NO", "ONE"]);
+        mark(&store, 1, &tags);
+        clear(&store, 1, &tags);
+        let last_used = Instant::now();
+        follow(&first, &second);
+        if sees_replica {
+            store.read(&request(1, &tags)).unwrap_err();
+        }
+        first.ask(&["REPLICAOF", "NO", "ONE"]);
+        assert_ne!(
+            first.ask(&["DBSIZE"]),
+            "0",
+            "the other one's data were loaded"
+        );
+        if is_fresh {
+            assert_eq!(hit(&open(&first.url(NONE)), 1, &tags), None);
+            continue;
+        }
+        // Connections that stayed open are asked again after a second.
+        until(|| last_used.elapsed() > Duration::from_secs(1));
+        until(|| store.read(&request(1, &tags)).is_ok());
+        assert_eq!(hit(&store, 1, &tags), None);
+    }
+}
+
+/// Replicas get their data without waiting for others to join.
+const AT_ONCE: &str = "--repl-diskless-sync-delay 0";
+
+/// Makes a server the replica of another one, and waits until it has its data.
+fn follow(replica: &Server, primary: &Server) {
+    replica.ask(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+    until(|| {
+        replica
+            .ask(&["INFO", "replication"])
+            .contains("master_link_status:up")
+    });
+}
+
+/// A call whose answer is lost is made again, and then others may have gone on from what the first one
+/// did.
+#[test]
+fn what_is_repeated_brings_nothing_back() {
+    let server = Server::start("");
+    let direct = open(&server.url(NONE));
+    let proxy = Proxy::to(server.port());
+    let store = open(&format!(
+        "redis://127.0.0.1:{}?{NONE}&timeout=20s",
+        proxy.port()
+    ));
+    let tags = [table("book")];
+    // The server learns the scripts.
+    mark(&store, 0, &tags);
+    clear(&store, 0, &tags);
+    mark(&store, 1, &tags);
+    let swallowed = proxy.swallow();
+    thread::scope(|scope| {
+        let clearing = scope.spawn(|| clear(&store, 1, &tags));
+        swallowed.wait();
+        fill(&direct, 1, &tags, b"old rows");
+        mark(&direct, 2, &tags);
+        clear(&direct, 2, &tags);
+        swallowed.cut();
+        clearing.join().unwrap();
+    });
+    assert_eq!(hit(&direct, 1, &tags), None);
+}
+
+#[test]
+fn connections_that_are_cut_make_nothing_stale() {
+    let server = Server::start("");
+    let proxy = Proxy::to(server.port());
+    let url = format!("redis://127.0.0.1:{}?{NONE}", proxy.port());
+    let mut cuts = 0;
+    let (hits, stale) = work(
+        || open(&url),
+        200,
+        |progress| {
+            while progress.wait_for_reads(200) {
+                proxy.cut();
+                cuts += 1;
+            }
+        },
+    );
+    assert_eq!(stale, 0);
     assert!(
-        refused.contains("READONLY") || refused.contains("read only"),
-        "{refused}"
+        hits > 100 && cuts > 5,
+        "{hits} hits and {cuts} cuts show little"
+    );
+}
+
+#[test]
+fn a_slow_network_makes_nothing_stale() {
+    let server = Server::start("");
+    let proxy = Proxy::to(server.port());
+    // Some calls are over in time, and some are given up though the server has heard them.
+    let url = format!("redis://127.0.0.1:{}?{NONE}&timeout=3ms", proxy.port());
+    let (hits, stale) = work(
+        || open(&url),
+        100,
+        |progress| {
+            while progress.wait_for_reads(60) {
+                proxy.delay(Duration::from_millis(1));
+                progress.wait_for_reads(60);
+                proxy.delay(Duration::from_millis(4));
+                progress.wait_for_failures(60);
+                proxy.delay(Duration::ZERO);
+            }
+        },
+    );
+    assert_eq!(stale, 0);
+    assert!(hits > 100, "{hits} hits show little");
+}
+
+/// Each time the server loses everything, or all that is younger than its dump, amid marks.
+#[test]
+fn restarts_under_load_make_nothing_stale() {
+    for (options, command) in [("", "PING"), ("--dbfilename dump.rdb", "SAVE")] {
+        let mut server = Server::start(options);
+        let url = server.url("quarantine=200ms");
+        let mut restarts = 0;
+        let (hits, stale) = work(
+            || open(&url),
+            400,
+            |progress| {
+                while progress.wait_for_hits(40) {
+                    server.ask(&[command]);
+                    progress.wait_for_reads(200);
+                    server.restart();
+                    restarts += 1;
+                }
+            },
+        );
+        assert_eq!(stale, 0, "{command}");
+        assert!(
+            hits > 80 && restarts > 2,
+            "{hits} hits and {restarts} restarts show little"
+        );
+    }
+}
+
+#[test]
+fn flushes_and_pauses_under_load_make_nothing_stale() {
+    let server = Server::start("");
+    let url = server.url("quarantine=200ms&timeout=50ms");
+    let mut flushes = 0;
+    let (hits, stale) = work(
+        || open(&url),
+        200,
+        |progress| {
+            while progress.wait_for_hits(40) {
+                server.ask(&["FLUSHALL"]);
+                flushes += 1;
+                progress.wait_for_hits(40);
+                server.signal(Signal::STOP);
+                progress.wait_for_failures(20);
+                server.signal(Signal::CONT);
+            }
+        },
+    );
+    assert_eq!(stale, 0);
+    assert!(
+        hits > 80 && flushes > 2,
+        "{hits} hits and {flushes} flushes show little"
     );
 }
 
@@ -321,101 +496,11 @@ fn evictions_make_nothing_stale() {
     ];
     for policy in policies.iter().chain(&volatile) {
         let server = Server::start(&format!("--maxmemory 3mb --maxmemory-policy {policy}"));
-        let (hits, stale) = work(&server);
+        let (hits, stale) = work(|| open(&server.url(NONE)), 100, |_| {});
         assert_eq!(stale, 0, "{policy}: {hits} hits");
         all += hits;
     }
     assert!(all > 500, "{all} hits show little");
-}
-
-/// Writers and readers of some tables that are numbers; how many hits there were, and how many
-/// told a number older than one that was committed before the read began.
-fn work(server: &Server) -> (u64, u64) {
-    const TABLES: usize = 8;
-    let database: Vec<AtomicU64> = (0..TABLES).map(|_| AtomicU64::new(1)).collect();
-    let done = AtomicBool::new(false);
-    let (reads, hits, stale) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-    thread::scope(|scope| {
-        for writer in 0..2_u128 {
-            let (database, done, store) = (&database, &done, open(&server.url(NONE)));
-            let reads = &reads;
-            scope.spawn(move || {
-                for round in 0..100_u128 {
-                    // Forty reads between two writes.
-                    while u128::from(reads.load(Ordering::Relaxed)) < round * 40 {
-                        thread::yield_now();
-                    }
-                    let number = (round as usize * 5 + writer as usize) % TABLES;
-                    let tags = set(&[table(&number.to_string())]);
-                    let owner = OwnerId(writer << 64 | round);
-                    let mark = kogia::Mark {
-                        owner,
-                        tags: &tags,
-                        lease: HOUR,
-                        backend: &Backend::Unknown,
-                    };
-                    if store.mark(&mark).is_ok() {
-                        database[number].fetch_add(1, Ordering::SeqCst);
-                    }
-                    while store.clear(owner, &tags).is_err() {}
-                }
-                done.store(true, Ordering::SeqCst);
-            });
-        }
-        for reader in 0..2_u64 {
-            let (database, done, store) = (&database, &done, open(&server.url(NONE)));
-            let (reads, hits, stale) = (&reads, &hits, &stale);
-            scope.spawn(move || {
-                let mut round = reader;
-                while !done.load(Ordering::SeqCst) {
-                    round += 1;
-                    reads.fetch_add(1, Ordering::Relaxed);
-                    let number = round as usize % TABLES;
-                    let tags = [table(&number.to_string())];
-                    // Many entries of each table, so that the memory is never enough.
-                    let key = number as u64 * 1_000 + round / TABLES as u64 % 3 * 7;
-                    let committed = database[number].load(Ordering::SeqCst);
-                    let request = request(key, &tags);
-                    let Ok(response) = store.read(&request) else {
-                        continue;
-                    };
-                    match request.decide(response) {
-                        Decision::Hit(value) => {
-                            hits.fetch_add(1, Ordering::Relaxed);
-                            let told = u64::from_le_bytes(*value.first_chunk().unwrap());
-                            if told < committed {
-                                stale.fetch_add(1, Ordering::Relaxed);
-                            }
-                        }
-                        Decision::Miss(right) | Decision::Stale(right) => {
-                            let now = database[number].load(Ordering::SeqCst);
-                            let mut value = now.to_le_bytes().to_vec();
-                            value.extend(noise(round, 40_000));
-                            let _ = store.fill(&right, 1, value.into(), HOUR);
-                        }
-                        Decision::Bypass(ReadBypass::Marked) => {
-                            let _ = store.abandoned(&tags);
-                        }
-                        Decision::Bypass(_) => {}
-                    }
-                }
-            });
-        }
-    });
-    (hits.into_inner(), stale.into_inner())
-}
-
-/// Bytes that cannot be compressed.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut word = seed | 1;
-    let next = |_| {
-        // Marsaglia's xorshift.
-        word ^= word << 13;
-        word ^= word >> 7;
-        word ^= word << 17;
-        (word >> 32) as u8
-    };
-    (0..length).map(next).collect()
 }
 
 /// Deletes all generations, as an eviction may.

@@ -152,6 +152,11 @@ pub trait Store: Send + Sync + fmt::Debug {
         false
     }
 
+    /// The longest lease that the store can honour, if there is a bound.
+    fn longest_lease(&self) -> Option<Duration> {
+        None
+    }
+
     /// What the store holds, as far as it can tell cheaply.
     fn usage(&self) -> Usage;
 

@@ -215,6 +215,10 @@ impl Store for TieredStore {
         }
     }
 
+    fn longest_lease(&self) -> Option<Duration> {
+        self.shared.longest_lease()
+    }
+
     fn waits(&self) -> bool {
         self.shared.waits()
     }

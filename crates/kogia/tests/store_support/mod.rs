@@ -4,6 +4,8 @@
 // Every test file uses its own part of it.
 #![allow(dead_code)]
 
+pub(crate) mod load;
+pub(crate) mod proxy;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 

@@ -1,5 +1,7 @@
 //! Connections to one server, each of which knows which server that is.
 
+use std::time::{Duration, Instant};
+
 use redis::{
     Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError,
     RedisResult, TlsCertificates,
@@ -11,9 +13,10 @@ use crate::store::remote::{Breaker, Pool};
 /// A connection on which nothing is under way.
 pub(super) struct Connection {
     pub(super) raw: redis::Connection,
-    /// The process at the other end, by the random name that it took when it started: as long as
-    /// the connection lives, so does that process.
+    /// The primary at the other end, see [`name_of`].
     pub(super) server: [u8; 16],
+    /// When the server last said so.
+    named: Instant,
     /// How many answers nobody has waited for.
     unread: usize,
 }
@@ -27,12 +30,26 @@ impl Connection {
         Ok(())
     }
 
+    /// Prepares an idle connection to be used again.
+    fn resume(&mut self) -> RedisResult<()> {
+        self.catch_up()?;
+        if self.named.elapsed() >= ANONYMOUS {
+            self.named = Instant::now();
+            if name_of(&mut self.raw)? != self.server {
+                return Err(not_the_primary(
+                    "it has been another server's replica meanwhile",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the answers that nobody has waited for. They have arrived long ago.
     fn catch_up(&mut self) -> RedisResult<()> {
         while self.unread > 0 {
             self.unread -= 1;
             match self.raw.recv_response() {
-                Err(error) if is_of_network(&error) => return Err(error),
+                Err(error) if is_final(&error) => return Err(error),
                 Err(error) if is_out_of_memory(&error) => count_out_of_memory(),
                 // A server that refuses to store an entry says more at the next read.
                 _ => {}
@@ -48,6 +65,10 @@ pub(super) struct Connections {
     pool: Pool<Connection>,
     breaker: Breaker,
 }
+
+/// After this long a server is asked again who it is. A primary that is made a replica, loads the
+/// other one's data, and is made the primary again within that time, is taken for what it was.
+const ANONYMOUS: Duration = Duration::from_secs(1);
 
 /// More idle connections than this are closed: no process has more threads at work.
 const IDLE: usize = 64;
@@ -71,8 +92,8 @@ impl Connections {
             return Err(Refused::Open);
         }
         if let Some(mut idle) = self.pool.take() {
-            match idle.catch_up().and_then(|()| call(&mut idle)) {
-                Err(error) if is_of_network(&error) => {
+            match idle.resume().and_then(|()| call(&mut idle)) {
+                Err(error) if is_final(&error) => {
                     // The others were open as long.
                     self.pool.clear();
                     if error.is_timeout() {
@@ -90,7 +111,7 @@ impl Connections {
 
     fn finish<T>(&self, connection: Connection, answer: RedisResult<T>) -> Result<T, Refused> {
         match &answer {
-            Err(error) if is_of_network(error) => self.breaker.failed(),
+            Err(error) if is_final(error) => self.breaker.failed(),
             // The server has answered, and there is nothing left to be read.
             _ => {
                 self.breaker.succeeded();
@@ -105,14 +126,11 @@ impl Connections {
         let mut raw = client.get_connection_with_timeout(self.url.connect_timeout)?;
         raw.set_read_timeout(Some(self.url.timeout))?;
         raw.set_write_timeout(Some(self.url.timeout))?;
-        let info: String = redis::cmd("INFO").arg("server").query(&mut raw)?;
-        let server = server_of(&info).ok_or_else(|| {
-            let kind = redis::ErrorKind::Client;
-            RedisError::from((kind, "the server does not say its run_id in INFO server"))
-        })?;
+        let server = name_of(&mut raw)?;
         Ok(Connection {
             raw,
             server,
+            named: Instant::now(),
             unread: 0,
         })
     }
@@ -151,24 +169,74 @@ pub(super) fn count_out_of_memory() {
     metrics::counter!("kogia_store_out_of_memory_total").increment(1);
 }
 
-/// Whether an error leaves the connection in an unknown state, or says that it is gone.
-fn is_of_network(error: &RedisError) -> bool {
+/// Whether a connection is not to be used again: its state is not known, it is gone, or the server
+/// is no primary any more.
+fn is_final(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
         || matches!(
             error.kind(),
             redis::ErrorKind::Parse | redis::ErrorKind::AuthenticationFailed
         )
+        || is_of_replica(error)
 }
 
-/// The first half of the server's `run_id`.
-fn server_of(info: &str) -> Option<[u8; 16]> {
-    let name = info.lines().find_map(|line| line.strip_prefix("run_id:"))?;
-    let mut server = [0; 16];
-    for (byte, digits) in server.iter_mut().zip(name.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+/// Whether only a replica answers so: to a write, or to `WAIT`.
+fn is_of_replica(error: &RedisError) -> bool {
+    let text = error.to_string();
+    ["READONLY", "replica instances", NOT_THE_PRIMARY]
+        .iter()
+        .any(|sign| text.contains(sign))
+}
+
+const NOT_THE_PRIMARY: &str = "the server is not the primary";
+
+fn not_the_primary(why: &str) -> RedisError {
+    RedisError::from((redis::ErrorKind::Client, NOT_THE_PRIMARY, why.to_owned()))
+}
+
+/// The name of a primary: of the process, by the `run_id` that it took when it started, and of the
+/// data that it has, by its number in replication, which is another one as soon as a replica is
+/// promoted or a primary follows another one.
+fn name_of(connection: &mut redis::Connection) -> RedisResult<[u8; 16]> {
+    let (server, replication): (String, String) = redis::pipe()
+        .cmd("INFO")
+        .arg("server")
+        .cmd("INFO")
+        .arg("replication")
+        .query(connection)?;
+    name_in(&server, &replication)
+}
+
+fn name_in(server: &str, replication: &str) -> RedisResult<[u8; 16]> {
+    let unknown = || {
+        let kind = redis::ErrorKind::Client;
+        RedisError::from((
+            kind,
+            "INFO says neither run_id nor master_replid, by which a server is known",
+        ))
+    };
+    match field(replication, "role") {
+        Some("master") => {}
+        Some(_) => return Err(not_the_primary("it follows another one")),
+        None => return Err(unknown()),
     }
-    (name.len() >= 32).then_some(server)
+    let mut name = [0; 16];
+    let (process, data) = name.split_at_mut(8);
+    for (half, text) in [
+        (process, field(server, "run_id")),
+        (data, field(replication, "master_replid")),
+    ] {
+        let digits = text.and_then(|text| text.get(..16)).ok_or_else(unknown)?;
+        let number = u64::from_str_radix(digits, 16).map_err(|_| unknown())?;
+        half.copy_from_slice(&number.to_be_bytes());
+    }
+    Ok(name)
+}
+
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = info.lines();
+    lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
 }
 
 fn client(url: &RedisUrl) -> RedisResult<Client> {
@@ -216,15 +284,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_known_by_its_run_id() {
-        let info = "# Server\r\nredis_version:7.0.15\r\nrun_id:0102030405060708090a0b0c0d0e0f10aabbccdd\r\n";
-        let server = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
-        assert_eq!(server_of(info), Some(server));
-        assert_eq!(server_of("run_id:01020304\r\n"), None);
-        assert_eq!(
-            server_of("run_id:zz02030405060708090a0b0c0d0e0f10aabbccdd"),
-            None
-        );
-        assert_eq!(server_of("redis_version:7.0.15"), None);
+    fn a_primary_is_known_by_its_process_and_its_data() {
+        let server = "redis_version:7.0.15\r\nrun_id:0102030405060708090a0b0c0d0e0f10aabbccdd\r\n";
+        let data = "role:master\r\nmaster_replid:1112131415161718191a\r\n";
+        let name = [
+            1, 2, 3, 4, 5, 6, 7, 8, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18,
+        ];
+        assert_eq!(name_in(server, data).unwrap(), name);
+
+        let fails = |server: &str, data: &str| name_in(server, data).unwrap_err().to_string();
+        assert!(fails("run_id:01020304\r\n", data).contains("run_id"));
+        assert!(fails("run_id:zz02030405060708090a", data).contains("run_id"));
+        assert!(fails(server, "role:master\r\n").contains("master_replid"));
+        assert!(fails(server, &data.replace("master\r", "slave\r")).contains("follows another"));
+        assert!(fails(server, "").contains("run_id"));
     }
 }

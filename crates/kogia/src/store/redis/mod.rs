@@ -88,9 +88,19 @@ impl RedisStore {
                     }
                 }
                 let is_timed = matches!(entry, Wanted::Lifetime(_));
+                // A replica refuses to wait for replicas: what it has may be older than what its
+                // primary has given out, and its primary may have been this one's replica before.
+                pipe.add_command(get).cmd("WAIT").arg(0).arg(0);
                 let (remaining, values): (i64, Vec<Option<Vec<u8>>>) = match is_timed {
-                    true => pipe.add_command(get).query(&mut connection.raw)?,
-                    false => (-1, get.query(&mut connection.raw)?),
+                    true => {
+                        let (remaining, values, _): (_, _, i64) =
+                            pipe.query(&mut connection.raw)?;
+                        (remaining, values)
+                    }
+                    false => {
+                        let (values, _): (_, i64) = pipe.query(&mut connection.raw)?;
+                        (-1, values)
+                    }
                 };
                 let mut values = values.into_iter();
                 let incarnation = values.next().flatten();
@@ -199,6 +209,9 @@ impl RedisStore {
         arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]),
     ) -> Result<Generation, Refused> {
         let watched = watched.or(tags.as_slice().first().copied());
+        if watched.is_none() {
+            return Ok(Generation::MISSING);
+        }
         let answer = self.run(script, |call, token| {
             for tag in tags.as_slice().iter().copied().chain(watched) {
                 call.key(self.keys.generation(tag));
@@ -403,6 +416,12 @@ impl Store for RedisStore {
 
     fn waits(&self) -> bool {
         true
+    }
+
+    /// A commit is sent in the first half of a lease, and a quarantine must outlast it. One of
+    /// nothing says that nobody relies on marks that were lost.
+    fn longest_lease(&self) -> Option<Duration> {
+        (!self.url.quarantine.is_zero()).then(|| self.url.quarantine * 2)
     }
 
     fn examine(&self) -> Vec<Finding> {

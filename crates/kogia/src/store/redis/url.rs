@@ -1,5 +1,6 @@
 //! URLs of Redis and Valkey.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::store::url::parse_size;
 /// A Redis or Valkey server, as its URL names it.
 ///
 /// `redis://user:password@host:6379/0`, `rediss://…` with TLS, `unix:///run/redis.sock?db=1`;
-/// `valkey://` and `valkeys://` mean the same. Options stand in the query:
+/// `redis+unix://`, `valkey://`, `valkeys://` and `valkey+unix://` mean the same. Options stand in the query:
 ///
 /// | option | meaning | default |
 /// |---|---|---|
@@ -70,18 +71,31 @@ pub enum RedisAddress {
 
 impl RedisUrl {
     /// The schemes of these URLs.
-    pub(crate) const SCHEMES: [&str; 5] = ["redis", "rediss", "valkey", "valkeys", "unix"];
+    pub(crate) const SCHEMES: [&str; 7] = [
+        "redis",
+        "rediss",
+        "valkey",
+        "valkeys",
+        "unix",
+        "redis+unix",
+        "valkey+unix",
+    ];
 
     pub(crate) fn parse(text: &str) -> Result<Self, StoreUrlError> {
         let wrong = |what: &str| StoreUrlError::Server(what.to_owned());
-        let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
+        let (text, login) = without_login(text);
+        let url = Url::parse(&text).map_err(|error| wrong(&error.to_string()))?;
+        let (user, password) = match login {
+            Some((user, password)) => (user, password),
+            None => (url.username(), url.password()),
+        };
         let decoded = |text: &str| {
             percent_decode(text).ok_or_else(|| wrong("the user or password is not UTF-8"))
         };
         let mut parsed = RedisUrl {
             address: RedisAddress::Unix(PathBuf::new()),
-            user: Some(decoded(url.username())?).filter(|user| !user.is_empty()),
-            password: url.password().map(decoded).transpose()?,
+            user: Some(decoded(user)?).filter(|user| !user.is_empty()),
+            password: password.map(decoded).transpose()?,
             database: 0,
             prefix: "kogia".to_owned(),
             timeout: Duration::from_millis(250),
@@ -115,7 +129,7 @@ impl RedisUrl {
             return Err(wrong("ca is for TLS, so the URL has to begin with rediss:"));
         }
         let path = decoded(url.path())?;
-        if url.scheme() == "unix" {
+        if is_socket(url.scheme()) {
             if url.has_host() || path.len() < 2 {
                 return Err(wrong(
                     "a socket needs its whole path, as in unix:///run/redis.sock",
@@ -137,6 +151,30 @@ impl RedisUrl {
         }
         Ok(parsed)
     }
+}
+
+fn is_socket(scheme: &str) -> bool {
+    scheme.ends_with("unix")
+}
+
+/// A user and perhaps a password.
+type Login<'a> = (&'a str, Option<&'a str>);
+
+/// The URL of a socket has a user and no host, which is more than a URL may say: gives it without
+/// the user.
+fn without_login(text: &str) -> (Cow<'_, str>, Option<Login<'_>>) {
+    let parts = text.split_once("://").and_then(|(scheme, rest)| {
+        let (login, path) = rest.split_once("@/")?;
+        (is_socket(scheme) && !login.contains('/')).then_some((scheme, login, path))
+    });
+    let Some((scheme, login, path)) = parts else {
+        return (text.into(), None);
+    };
+    let login = match login.split_once(':') {
+        Some((user, password)) => (user, Some(password)),
+        None => (login, None),
+    };
+    (format!("{scheme}:///{path}").into(), Some(login))
 }
 
 /// Without the password.
@@ -212,6 +250,21 @@ mod tests {
         let url = RedisUrl::parse("unix:///run/redis%20a.sock?db=2&max_entry=1MB").unwrap();
         assert_eq!(url.address, RedisAddress::Unix("/run/redis a.sock".into()));
         assert_eq!((url.database, url.max_entry), (2, 1_000_000));
+    }
+
+    #[test]
+    fn sockets_may_want_a_password() {
+        for scheme in ["unix", "redis+unix", "valkey+unix"] {
+            let url = RedisUrl::parse(&format!("{scheme}://ann:s%40crt@/run/r.sock?db=1")).unwrap();
+            assert_eq!(url.address, RedisAddress::Unix("/run/r.sock".into()));
+            assert_eq!(url.user.as_deref(), Some("ann"));
+            assert_eq!(url.password.as_deref(), Some("s@crt"));
+            assert_eq!(url.database, 1);
+        }
+        let url = RedisUrl::parse("unix://:secret@/r.sock").unwrap();
+        assert_eq!((url.user, url.password.as_deref()), (None, Some("secret")));
+        let url = RedisUrl::parse("unix:///a@/r.sock").unwrap();
+        assert_eq!(url.address, RedisAddress::Unix("/a@/r.sock".into()));
     }
 
     #[test]

@@ -1,0 +1,159 @@
+//! Writers and readers at work on a store, and a checker of what they see.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+
+use kogia::core::{Decision, OwnerId, ReadBypass};
+use kogia::{Backend, Store};
+
+use super::{HOUR, request, set, table};
+
+const WRITERS: usize = 2;
+
+/// How far the work is.
+#[derive(Default)]
+pub(crate) struct Progress {
+    /// Those that the store has answered, and those that it has not.
+    reads: AtomicU64,
+    failures: AtomicU64,
+    hits: AtomicU64,
+    /// The writers that are not ready yet.
+    writing: AtomicUsize,
+}
+
+impl Progress {
+    /// Waits for so many more reads; whether the work still goes on.
+    pub(crate) fn wait_for_reads(&self, more: u64) -> bool {
+        self.wait(&self.reads, more)
+    }
+
+    /// Waits for so many more hits.
+    pub(crate) fn wait_for_hits(&self, more: u64) -> bool {
+        self.wait(&self.hits, more)
+    }
+
+    /// Waits for so many more reads that the store does not answer.
+    pub(crate) fn wait_for_failures(&self, more: u64) -> bool {
+        self.wait(&self.failures, more)
+    }
+
+    fn wait_for_calls(&self, more: u64) {
+        let calls = || self.reads.load(Ordering::Relaxed) + self.failures.load(Ordering::Relaxed);
+        let until = calls() + more;
+        while calls() < until {
+            thread::yield_now();
+        }
+    }
+
+    fn wait(&self, count: &AtomicU64, more: u64) -> bool {
+        let until = count.load(Ordering::Relaxed) + more;
+        while self.goes_on() && count.load(Ordering::Relaxed) < until {
+            thread::yield_now();
+        }
+        self.goes_on()
+    }
+
+    pub(crate) fn goes_on(&self) -> bool {
+        self.writing.load(Ordering::SeqCst) > 0
+    }
+}
+
+/// Writers and readers of some tables that are numbers; how many hits there were, and how many
+/// told a number older than one that was committed before the read began. `disturb` runs beside them.
+pub(crate) fn work<S: Store>(
+    open: impl Fn() -> S,
+    rounds: u128,
+    disturb: impl FnOnce(&Progress) + Send,
+) -> (u64, u64) {
+    const TABLES: usize = 4;
+    let database: Vec<AtomicU64> = (0..TABLES).map(|_| AtomicU64::new(1)).collect();
+    let progress = &Progress::default();
+    let stale = AtomicU64::new(0);
+    let (reads, failures, writing) = (&progress.reads, &progress.failures, &progress.writing);
+    writing.store(WRITERS, Ordering::SeqCst);
+    thread::scope(|scope| {
+        for writer in 0..WRITERS as u128 {
+            let (database, store) = (&database, open());
+            scope.spawn(move || {
+                for round in 0..rounds {
+                    // Forty reads between two writes.
+                    while u128::from(reads.load(Ordering::Relaxed)) < round * 40 {
+                        thread::yield_now();
+                    }
+                    let number = (round as usize * 5 + writer as usize) % TABLES;
+                    let tags = set(&[table(&number.to_string())]);
+                    let owner = OwnerId(writer << 64 | round);
+                    let mark = kogia::Mark {
+                        owner,
+                        tags: &tags,
+                        lease: HOUR,
+                        backend: &Backend::Unknown,
+                    };
+                    if store.mark(&mark).is_ok() {
+                        // Readers and faults come between the mark, the commit and the clear.
+                        progress.wait_for_calls(24);
+                        database[number].fetch_add(1, Ordering::SeqCst);
+                        progress.wait_for_calls(24);
+                    }
+                    while store.clear(owner, &tags).is_err() {}
+                }
+                writing.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+        for reader in 0..2_u64 {
+            let (database, store) = (&database, open());
+            let stale = &stale;
+            scope.spawn(move || {
+                let mut round = reader;
+                while writing.load(Ordering::SeqCst) > 0 {
+                    round += 1;
+                    let number = round as usize % TABLES;
+                    let tags = [table(&number.to_string())];
+                    // Many entries of each table, so that the memory is never enough.
+                    let key = number as u64 * 1_000 + round / TABLES as u64 % 3 * 7;
+                    let committed = database[number].load(Ordering::SeqCst);
+                    let request = request(key, &tags);
+                    let Ok(response) = store.read(&request) else {
+                        failures.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    };
+                    reads.fetch_add(1, Ordering::Relaxed);
+                    match request.decide(response) {
+                        Decision::Hit(value) => {
+                            progress.hits.fetch_add(1, Ordering::Relaxed);
+                            let told = u64::from_le_bytes(*value.first_chunk().unwrap());
+                            if told < committed {
+                                stale.fetch_add(1, Ordering::Relaxed);
+                            }
+                        }
+                        Decision::Miss(right) | Decision::Stale(right) => {
+                            let now = database[number].load(Ordering::SeqCst);
+                            let mut value = now.to_le_bytes().to_vec();
+                            value.extend(noise(round, 40_000));
+                            let _ = store.fill(&right, 1, value.into(), HOUR);
+                        }
+                        Decision::Bypass(ReadBypass::Marked) => {
+                            let _ = store.abandoned(&tags);
+                        }
+                        Decision::Bypass(_) => {}
+                    }
+                }
+            });
+        }
+        scope.spawn(|| disturb(progress));
+    });
+    (progress.hits.load(Ordering::SeqCst), stale.into_inner())
+}
+
+/// Bytes that cannot be compressed.
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut word = seed | 1;
+    let next = |_| {
+        // Marsaglia's xorshift.
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        (word >> 32) as u8
+    };
+    (0..length).map(next).collect()
+}
