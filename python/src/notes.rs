@@ -21,14 +21,20 @@ pub(crate) fn write(path: &Path, text: &str, now: SystemTime) -> io::Result<()> 
             tv_nsec: i64::from(moment.subsec_nanos()),
         };
         // One call of the system, where a file that is opened takes three.
-        let times = Timestamps { last_access: at, last_modification: at };
+        let times = Timestamps {
+            last_access: at,
+            last_modification: at,
+        };
         if utimensat(CWD, path, &times, AtFlags::empty()).is_ok() {
             return Ok(());
         }
     }
     let mut file = open(path)?;
     if !text.is_empty() {
-        let nanoseconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let nanoseconds = now
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_nanos();
         file.set_len(0)?;
         let text = &text.as_bytes()[..text.len().min(LONGEST)];
         file.write_all(&[format!("{nanoseconds}\n").as_bytes(), text].concat())?;
@@ -42,7 +48,10 @@ fn open(path: &Path) -> io::Result<File> {
     options.write(true).create(true).truncate(false).mode(0o600);
     match (options.open(path), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
             options.open(path)
         }
         (opened, _) => opened,

@@ -26,5 +26,7 @@ pub use self::store::{
     Abandoned, Backend, Finding, Level, LocalUsage, Mark, MemoryStore, Store, StoreError, StoreUrl,
     StoreUrlError, TieredStore, Usage,
 };
+#[cfg(feature = "memcached")]
+pub use self::store::{MemcachedAddress, MemcachedStore, MemcachedUrl};
 #[cfg(feature = "redis")]
 pub use self::store::{RedisAddress, RedisStore, RedisUrl};

@@ -5,6 +5,8 @@ mod entries;
 #[cfg(all(feature = "file", target_os = "linux"))]
 mod file;
 mod finding;
+#[cfg(feature = "memcached")]
+mod memcached;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
@@ -16,6 +18,8 @@ mod url;
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use self::file::FileStore;
 pub use self::finding::{Finding, Level};
+#[cfg(feature = "memcached")]
+pub use self::memcached::{MemcachedAddress, MemcachedStore, MemcachedUrl};
 pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisAddress, RedisStore, RedisUrl};
@@ -39,6 +43,8 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
         StoreUrl::File { path, capacity } => Ok(Arc::new(FileStore::open(path, *capacity)?)),
         #[cfg(feature = "redis")]
         StoreUrl::Redis(url) => Ok(Arc::new(RedisStore::new(url.clone()))),
+        #[cfg(feature = "memcached")]
+        StoreUrl::Memcached(url) => Ok(Arc::new(MemcachedStore::new(url.clone()))),
         #[cfg(not(all(feature = "file", target_os = "linux")))]
         StoreUrl::File { .. } => Err(StoreError::Open {
             url: url.to_string(),

@@ -34,6 +34,9 @@ pub enum StoreUrl {
     /// In a Redis or Valkey server.
     #[cfg(feature = "redis")]
     Redis(super::RedisUrl),
+    /// In Memcached servers.
+    #[cfg(feature = "memcached")]
+    Memcached(super::MemcachedUrl),
 }
 
 /// What a store holds if its URL names no capacity: enough for a hundred thousand lists of rows,
@@ -49,7 +52,7 @@ pub(crate) const MIN_CAPACITY: u64 = 1_000_000;
 pub enum StoreUrlError {
     /// The part before the colon is none of ours.
     #[error(
-        "unknown store {0:?}, use memory:?capacity=256MB, file:///var/cache/app?capacity=1GB or redis://localhost/0"
+        "unknown store {0:?}, use memory:?capacity=256MB, file:///var/cache/app?capacity=1GB, redis://localhost/0 or memcached://localhost"
     )]
     Scheme(String),
     /// `file:` without an absolute path.
@@ -112,6 +115,10 @@ impl FromStr for StoreUrl {
         {
             return super::RedisUrl::parse(url).map(StoreUrl::Redis);
         }
+        #[cfg(feature = "memcached")]
+        if let Some((super::MemcachedUrl::SCHEME, _)) = url.split_once(':') {
+            return super::MemcachedUrl::parse(url).map(StoreUrl::Memcached);
+        }
         let (body, query) = url.split_once('?').unwrap_or((url, ""));
         let (scheme, rest) = body
             .split_once(':')
@@ -155,6 +162,8 @@ impl fmt::Display for StoreUrl {
             }
             #[cfg(feature = "redis")]
             StoreUrl::Redis(url) => url.fmt(f),
+            #[cfg(feature = "memcached")]
+            StoreUrl::Memcached(url) => url.fmt(f),
         }
     }
 }

@@ -5,10 +5,14 @@
 #![allow(dead_code)]
 
 pub(crate) mod load;
+#[cfg(feature = "memcached")]
+pub(crate) mod memcached;
 pub(crate) mod proxy;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 
+use std::hash::{BuildHasher, RandomState};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -118,4 +122,25 @@ pub(crate) fn mark_for(
 
 pub(crate) fn clear(store: &dyn Store, owner: u128, tags: &[Tag]) {
     store.clear(OwnerId(owner), &set(tags)).unwrap();
+}
+
+/// A port below those that the system hands out by itself: a connection to one of these that is
+/// closed may end at itself.
+pub(crate) fn free_port() -> u16 {
+    let mut ports = (0..).map(|i| 12_000 + (RandomState::new().hash_one(i) % 20_000) as u16);
+    ports
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
+}
+
+/// Waits until something is true, at most twenty seconds.
+pub(crate) fn until(mut is_true: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_true() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it never came about"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

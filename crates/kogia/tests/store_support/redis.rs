@@ -1,13 +1,14 @@
 //! Redis servers: the one that `scripts/servers` has started, and some of a test's own.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kogia::{RedisStore, StoreUrl};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use super::free_port;
 
 /// A store of its own on the server of all tests.
 pub(crate) fn store(name: &str) -> RedisStore {
@@ -109,15 +110,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A port below those that the system hands out by itself: a connection to one of these that is
-/// closed may end at itself.
-fn free_port() -> u16 {
-    let mut ports = (0..).map(|i| 12_000 + (RandomState::new().hash_one(i) % 20_000) as u16);
-    ports
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .unwrap()
 }
 
 fn spawn(folder: &TempDir, port: u16, options: &Vec<String>) -> Child {

@@ -8,10 +8,10 @@ use redis::{
 };
 
 use super::url::{RedisAddress, RedisUrl};
-use crate::store::remote::{Breaker, Pool};
+use crate::store::remote::{self, Dial, count_out_of_memory};
 
 /// A connection on which nothing is under way.
-pub(super) struct Connection {
+pub(in crate::store) struct Connection {
     pub(super) raw: redis::Connection,
     /// The primary at the other end, see [`name_of`].
     pub(super) server: [u8; 16],
@@ -59,73 +59,24 @@ impl Connection {
     }
 }
 
-/// The connections of a process to one server.
-pub(super) struct Connections {
-    url: RedisUrl,
-    pool: Pool<Connection>,
-    breaker: Breaker,
-}
-
 /// After this long a server is asked again who it is. A primary that is made a replica, loads the
 /// other one's data, and is made the primary again within that time, is taken for what it was.
 const ANONYMOUS: Duration = Duration::from_secs(1);
 
-/// More idle connections than this are closed: no process has more threads at work.
-const IDLE: usize = 64;
+/// The connections of a process to one server.
+pub(super) type Connections = remote::Connections<RedisUrl>;
 
-impl Connections {
-    pub(super) fn new(url: RedisUrl) -> Self {
-        Connections {
-            url,
-            pool: Pool::new(IDLE),
-            breaker: Breaker::new(),
-        }
-    }
+/// Why a call had no answer.
+pub(super) type Refused = remote::Refused<RedisError>;
 
-    /// Has a connection do something. After an error of the network it is not used again, and if
-    /// it had been idle, the server may have closed it meanwhile: then a new one tries.
-    pub(super) fn with<T>(
-        &self,
-        mut call: impl FnMut(&mut Connection) -> RedisResult<T>,
-    ) -> Result<T, Refused> {
-        if !self.breaker.admits() {
-            return Err(Refused::Open);
-        }
-        if let Some(mut idle) = self.pool.take() {
-            match idle.resume().and_then(|()| call(&mut idle)) {
-                Err(error) if is_final(&error) => {
-                    // The others were open as long.
-                    self.pool.clear();
-                    if error.is_timeout() {
-                        self.breaker.failed();
-                        return Err(error.into());
-                    }
-                }
-                answer => return self.finish(idle, answer),
-            }
-        }
-        let mut connection = self.connect().inspect_err(|_| self.breaker.failed())?;
-        let answer = call(&mut connection);
-        self.finish(connection, answer)
-    }
+impl Dial for RedisUrl {
+    type Connection = Connection;
+    type Error = RedisError;
 
-    fn finish<T>(&self, connection: Connection, answer: RedisResult<T>) -> Result<T, Refused> {
-        match &answer {
-            Err(error) if is_final(error) => self.breaker.failed(),
-            // The server has answered, and there is nothing left to be read.
-            _ => {
-                self.breaker.succeeded();
-                self.pool.put(connection);
-            }
-        }
-        Ok(answer?)
-    }
-
-    fn connect(&self) -> RedisResult<Connection> {
-        let client = client(&self.url)?;
-        let mut raw = client.get_connection_with_timeout(self.url.connect_timeout)?;
-        raw.set_read_timeout(Some(self.url.timeout))?;
-        raw.set_write_timeout(Some(self.url.timeout))?;
+    fn dial(&self) -> RedisResult<Connection> {
+        let mut raw = client(self)?.get_connection_with_timeout(self.connect_timeout)?;
+        raw.set_read_timeout(Some(self.timeout))?;
+        raw.set_write_timeout(Some(self.timeout))?;
         let server = name_of(&mut raw)?;
         Ok(Connection {
             raw,
@@ -134,39 +85,28 @@ impl Connections {
             unread: 0,
         })
     }
-}
 
-impl std::fmt::Debug for Connections {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Connections").field(&self.url).finish()
+    fn resume(&self, connection: &mut Connection) -> RedisResult<()> {
+        connection.resume()
+    }
+
+    fn is_final(error: &RedisError) -> bool {
+        is_final(error)
+    }
+
+    fn is_timeout(error: &RedisError) -> bool {
+        error.is_timeout()
     }
 }
 
-/// Why a call had no answer.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Refused {
-    /// The server has failed a moment ago and is left alone.
-    #[error("the server did not answer a moment ago, and is left alone for a while")]
-    Open,
-    #[error("{0}")]
-    Redis(#[from] RedisError),
-}
-
-impl Refused {
-    /// Whether the server has no memory left for what the call would have written.
-    pub(super) fn is_out_of_memory(&self) -> bool {
-        matches!(self, Refused::Redis(error) if is_out_of_memory(error))
-    }
+/// Whether the server has no memory left for what a call would have written.
+pub(super) fn is_full(refused: &Refused) -> bool {
+    matches!(refused, Refused::Failed(error) if is_out_of_memory(error))
 }
 
 fn is_out_of_memory(error: &RedisError) -> bool {
     // From inside a script the code may stand amid the message.
     error.code() == Some("OOM") || error.to_string().contains("OOM ")
-}
-
-/// Counts what the server refused because it is full and may not evict.
-pub(super) fn count_out_of_memory() {
-    metrics::counter!("kogia_store_out_of_memory_total").increment(1);
 }
 
 /// Whether a connection is not to be used again: its state is not known, it is gone, or the server

@@ -5,7 +5,6 @@ mod examine;
 mod owners;
 mod scripts;
 mod url;
-mod value;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,8 +14,12 @@ use kogia_core::{Fill, Generation, OwnerId, ReadRequest, ReadResponse, Tag, TagS
 use redis::{RedisResult, Script, ScriptInvocation, Value};
 use smallvec::SmallVec;
 
-use self::connection::{Connection, Connections, Refused, count_out_of_memory};
+use self::connection::{Connection, Connections, Refused, is_full};
 pub use self::url::{RedisAddress, RedisUrl};
+use super::remote::{
+    ATTEMPTS, GENERATION_TTL, backend, count_out_of_memory, entry, failed, in_incarnation,
+    stored_generation as generation,
+};
 use super::{Abandoned, Finding, Mark, Store, StoreError, Usage};
 use crate::token::fresh_generation;
 
@@ -49,9 +52,6 @@ pub struct RedisStore {
     /// The entries that the server had evicted when the store was opened.
     evicted_before: AtomicU64,
 }
-
-/// Generations that nobody asks for are forgotten after a week; entries live for less.
-const GENERATION_TTL: Duration = Duration::from_secs(7 * 86_400);
 
 impl RedisStore {
     /// The store on a server. It is connected to at the first use, and again whenever it has to
@@ -223,7 +223,7 @@ impl RedisStore {
                 let found: Option<Vec<u8>> = found;
                 Ok(incarnation.of(generation(found.as_deref())))
             }
-            Err(refused) if refused.is_out_of_memory() => {
+            Err(refused) if is_full(&refused) => {
                 self.forget(tags)?;
                 Ok(Generation::MISSING)
             }
@@ -258,12 +258,12 @@ impl RedisStore {
             generations: incarnation.of_all(looked.generations),
             entry: looked
                 .entry
-                .and_then(|bytes| value::decode(bytes, request.key(), remaining)),
+                .and_then(|bytes| entry::decode(bytes, request.key(), remaining)),
         })
     }
 
     fn mark_tags(&self, mark: &Mark<'_>, watched: Option<Tag>) -> Result<Generation, StoreError> {
-        let backend = owners::encode(mark.backend);
+        let backend = backend::encode(mark.backend);
         self.change(&scripts::MARK, mark.tags, watched, |call, token| {
             call.arg(milliseconds(GENERATION_TTL))
                 .arg(&owners::name(mark.owner)[..])
@@ -314,9 +314,6 @@ impl RedisStore {
     }
 }
 
-/// How often a call begins anew because the incarnation has changed under it.
-const ATTEMPTS: usize = 3;
-
 impl Store for RedisStore {
     fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
         let key = self.keys.entry(request.key().as_bytes());
@@ -337,7 +334,7 @@ impl Store for RedisStore {
 
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
         let ttl = milliseconds(ttl);
-        let Some(bytes) = value::encode(fill, rows, &value, self.url.max_entry) else {
+        let Some(bytes) = entry::encode(fill, rows, &value, self.url.max_entry) else {
             return Ok(());
         };
         if ttl == 0 {
@@ -475,15 +472,9 @@ impl Incarnation {
         })
     }
 
-    /// The generation as the engine sees it: current in this incarnation, and in no other one.
     fn of(&self, stored: Generation) -> Generation {
-        if stored.is_missing() {
-            return stored;
-        }
-        // The lowest bit is the mark.
-        let token = u128::from_le_bytes(self.token) & !1;
-        let generation = Generation::from_u128(stored.to_u128() ^ token);
-        match self.is_quarantined {
+        let generation = in_incarnation(&self.token, stored);
+        match self.is_quarantined && !generation.is_missing() {
             true => generation.marked(),
             false => generation,
         }
@@ -528,13 +519,6 @@ impl Keys {
     }
 }
 
-fn generation(stored: Option<&[u8]>) -> Generation {
-    let word = stored.and_then(|bytes| bytes.try_into().ok());
-    word.map_or(Generation::MISSING, |word| {
-        Generation::from_u128(u128::from_le_bytes(word))
-    })
-}
-
 fn fresh() -> RedisResult<[u8; 16]> {
     let token = fresh_generation().map_err(|error| std::io::Error::other(error.to_string()))?;
     Ok(token.to_u128().to_le_bytes())
@@ -547,11 +531,4 @@ fn unstable() -> redis::RedisError {
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn failed(operation: &'static str, refused: &Refused) -> StoreError {
-    StoreError::Failed {
-        operation,
-        reason: refused.to_string(),
-    }
 }

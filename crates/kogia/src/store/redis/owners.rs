@@ -1,28 +1,16 @@
 //! Owners of marks, as the scripts write them.
 
-use bytes::Bytes;
 use kogia_core::{OwnerId, Tag};
 
-use crate::store::{Abandoned, Backend};
+use crate::store::Abandoned;
+use crate::store::remote::backend;
 
 const LENGTH_AT: usize = 32;
 const BACKEND_AT: usize = 36;
-const PROCESS: u8 = 0;
-const SERVER: u8 = 1;
-const UNKNOWN: u8 = 2;
 
 /// An owner's 16 bytes.
 pub(super) fn name(owner: OwnerId) -> [u8; 16] {
     owner.0.to_be_bytes()
-}
-
-/// A backend as bytes, fewer than ten thousand.
-pub(super) fn encode(backend: &Backend) -> Vec<u8> {
-    match backend {
-        Backend::Process => vec![PROCESS],
-        Backend::Server(name) if name.len() < 9_999 => [&[SERVER], &name[..]].concat(),
-        Backend::Server(_) | Backend::Unknown => vec![UNKNOWN],
-    }
 }
 
 /// The owners whose lease is over at a time on the server's clock, given what it keeps for each of
@@ -41,7 +29,7 @@ pub(super) fn abandoned(tags: &[Tag], held: &[Vec<u8>], now: u64) -> Vec<Abandon
                 None => found.push(Abandoned {
                     owner,
                     tags: [*tag].into_iter().collect(),
-                    backend: decode(backend),
+                    backend: backend::decode(backend),
                     process_alive: None,
                 }),
             };
@@ -68,20 +56,15 @@ fn number(digits: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-fn decode(backend: &[u8]) -> Backend {
-    match backend.split_first() {
-        Some((&PROCESS, [])) => Backend::Process,
-        Some((&SERVER, name)) => Backend::Server(Bytes::copy_from_slice(name)),
-        _ => Backend::Unknown,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::store::Backend;
 
     fn owner(number: u128, until: u64, backend: &Backend) -> Vec<u8> {
-        let backend = encode(backend);
+        let backend = backend::encode(backend);
         let mut bytes = name(OwnerId(number)).to_vec();
         bytes.extend_from_slice(format!("{until:016}{:04}", backend.len()).as_bytes());
         bytes.extend_from_slice(&backend);

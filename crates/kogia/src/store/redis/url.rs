@@ -8,7 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::store::StoreUrlError;
-use crate::store::url::parse_size;
+use crate::store::remote::options::{Options, wrong};
 
 /// A Redis or Valkey server, as its URL names it.
 ///
@@ -82,7 +82,6 @@ impl RedisUrl {
     ];
 
     pub(crate) fn parse(text: &str) -> Result<Self, StoreUrlError> {
-        let wrong = |what: &str| StoreUrlError::Server(what.to_owned());
         let (text, login) = without_login(text);
         let url = Url::parse(&text).map_err(|error| wrong(&error.to_string()))?;
         let (user, password) = match login {
@@ -97,33 +96,30 @@ impl RedisUrl {
             user: Some(decoded(user)?).filter(|user| !user.is_empty()),
             password: password.map(decoded).transpose()?,
             database: 0,
-            prefix: "kogia".to_owned(),
-            timeout: Duration::from_millis(250),
-            connect_timeout: Duration::from_secs(1),
-            max_entry: 4_000_000,
-            quarantine: Duration::from_secs(10),
+            prefix: String::new(),
+            timeout: Duration::ZERO,
+            connect_timeout: Duration::ZERO,
+            max_entry: 0,
+            quarantine: Duration::ZERO,
         };
+        let mut options = Options::default();
         let mut ca = None;
         for (name, value) in url.query_pairs() {
             match &*name {
-                "prefix" if !value.is_empty() && !value.contains(['{', '}']) => {
-                    parsed.prefix = value.into_owned();
-                }
-                "prefix" => return Err(wrong("the prefix is empty or has braces")),
                 "db" => parsed.database = database(&value)?,
-                "timeout" => parsed.timeout = duration(&value)?,
-                "connect_timeout" => parsed.connect_timeout = duration(&value)?,
-                "quarantine" => parsed.quarantine = duration(&value)?,
                 "ca" => ca = Some(PathBuf::from(&*value)),
-                "max_entry" => {
-                    parsed.max_entry = usize::try_from(parse_size(&value)?).unwrap_or(usize::MAX);
-                }
+                name if options.set(name, &value)? => {}
                 _ => return Err(StoreUrlError::ServerOption(name.into_owned())),
             }
         }
-        if parsed.timeout.is_zero() || parsed.connect_timeout.is_zero() {
-            return Err(wrong("a timeout of nothing lets no call through"));
+        if options.prefix.is_empty() || options.prefix.contains(['{', '}']) {
+            return Err(wrong("the prefix is empty or has braces"));
         }
+        parsed.prefix = options.prefix;
+        parsed.timeout = options.timeout;
+        parsed.connect_timeout = options.connect_timeout;
+        parsed.max_entry = options.max_entry;
+        parsed.quarantine = options.quarantine;
         let is_tls = matches!(url.scheme(), "rediss" | "valkeys");
         if ca.is_some() && !is_tls {
             return Err(wrong("ca is for TLS, so the URL has to begin with rediss:"));
@@ -199,21 +195,7 @@ fn database(text: &str) -> Result<i64, StoreUrlError> {
     let number = text.trim_end_matches('/').parse().ok();
     number
         .filter(|number| *number >= 0)
-        .ok_or_else(|| StoreUrlError::Server(format!("{text:?} is no number of a database")))
-}
-
-fn duration(text: &str) -> Result<Duration, StoreUrlError> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let number: Option<u64> = text[..digits].parse().ok();
-    match (number, &text[digits..]) {
-        (Some(number), "ms") => Ok(Duration::from_millis(number)),
-        (Some(number), "s") => Ok(Duration::from_secs(number)),
-        _ => Err(StoreUrlError::Server(format!(
-            "{text:?} is no duration, write for instance 250ms or 10s"
-        ))),
-    }
+        .ok_or_else(|| wrong(&format!("{text:?} is no number of a database")))
 }
 
 fn percent_decode(text: &str) -> Option<String> {

@@ -14,7 +14,12 @@ const PLAIN: u8 = 0;
 const LZ4: u8 = 1;
 
 /// The bytes of an entry; `None` if it is longer than `longest`, or has no encoding.
-pub(super) fn encode(fill: &Fill, rows: u64, value: &[u8], longest: usize) -> Option<Vec<u8>> {
+pub(in crate::store) fn encode(
+    fill: &Fill,
+    rows: u64,
+    value: &[u8],
+    longest: usize,
+) -> Option<Vec<u8>> {
     let stamp = fill.entry_stamp(rows);
     let entry = Entry {
         key: fill.key(),
@@ -40,7 +45,7 @@ pub(super) fn encode(fill: &Fill, rows: u64, value: &[u8], longest: usize) -> Op
 }
 
 /// The entry, if the bytes are one of this key. Everything else is a miss.
-pub(super) fn decode(
+pub(in crate::store) fn decode(
     bytes: Vec<u8>,
     key: &QueryKey,
     remaining: Option<Duration>,

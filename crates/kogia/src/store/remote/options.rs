@@ -1,0 +1,67 @@
+//! What the URLs of all stores behind a network may say.
+
+use std::time::Duration;
+
+use crate::store::StoreUrlError;
+use crate::store::url::parse_size;
+
+/// The options after the question mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) struct Options {
+    pub(in crate::store) prefix: String,
+    pub(in crate::store) timeout: Duration,
+    pub(in crate::store) connect_timeout: Duration,
+    pub(in crate::store) max_entry: usize,
+    pub(in crate::store) quarantine: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            prefix: "kogia".to_owned(),
+            timeout: Duration::from_millis(250),
+            connect_timeout: Duration::from_secs(1),
+            max_entry: 4_000_000,
+            quarantine: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Options {
+    /// Understands an option; false if it is none of these.
+    pub(in crate::store) fn set(&mut self, name: &str, value: &str) -> Result<bool, StoreUrlError> {
+        match name {
+            "prefix" => value.clone_into(&mut self.prefix),
+            "timeout" => self.timeout = duration(value)?,
+            "connect_timeout" => self.connect_timeout = duration(value)?,
+            "quarantine" => self.quarantine = duration(value)?,
+            "max_entry" => {
+                self.max_entry = usize::try_from(parse_size(value)?).unwrap_or(usize::MAX);
+            }
+            _ => return Ok(false),
+        }
+        if self.timeout.is_zero() || self.connect_timeout.is_zero() {
+            return Err(wrong("a timeout of nothing lets no call through"));
+        }
+        Ok(true)
+    }
+}
+
+/// A URL that does not say what it must.
+pub(in crate::store) fn wrong(what: &str) -> StoreUrlError {
+    StoreUrlError::Server(what.to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, StoreUrlError> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let number: Option<u64> = text[..digits].parse().ok();
+    match (number, &text[digits..]) {
+        (Some(number), "ms") => Ok(Duration::from_millis(number)),
+        (Some(number), "s") => Ok(Duration::from_secs(number)),
+        _ => Err(wrong(&format!(
+            "{text:?} is no duration, write for instance 250ms or 10s"
+        ))),
+    }
+}

@@ -1,0 +1,117 @@
+//! Memcached servers: the one that `scripts/servers` has started, and some of a test's own.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kogia::{MemcachedStore, StoreUrl};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::free_port;
+
+/// A store of its own on the server of all tests.
+pub(crate) fn store(name: &str) -> MemcachedStore {
+    let server = std::env::var("KOGIA_TEST_MEMCACHED_URL").expect(
+        "KOGIA_TEST_MEMCACHED_URL is not set: run ./scripts/test, or eval \"$(scripts/servers start DIR)\"",
+    );
+    let mut prefix = format!("{name}-{:x}", RandomState::new().hash_one(name));
+    prefix.truncate(90);
+    // Nothing was there before, so nobody relies on marks of it.
+    open(&format!("{server}?prefix={prefix}&quarantine=0s"))
+}
+
+pub(crate) fn open(url: &str) -> MemcachedStore {
+    match url.parse().unwrap() {
+        StoreUrl::Memcached(url) => MemcachedStore::new(url),
+        other => panic!("{other} is no Memcached"),
+    }
+}
+
+/// A server of a test's own, which ends with it.
+pub(crate) struct Server {
+    port: u16,
+    options: Vec<String>,
+    child: Child,
+}
+
+impl Server {
+    /// Starts a server with some more options, such as `-m 2`.
+    pub(crate) fn start(options: &str) -> Server {
+        let port = free_port();
+        let options = options.split_whitespace().map(str::to_owned).collect();
+        let child = spawn(port, &options);
+        let server = Server {
+            port,
+            options,
+            child,
+        };
+        server.wait();
+        server
+    }
+
+    pub(crate) fn url(&self, options: &str) -> String {
+        format!("memcached://127.0.0.1:{}?{options}", self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The first line of what the server answers to a command.
+    pub(crate) fn ask(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream
+            .write_all(format!("{command}\r\n").as_bytes())
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Kills the server, and starts it again.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        self.child = spawn(self.port, &self.options);
+        self.wait();
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn wait(&self) {
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "memcached does not start"
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(port: u16, options: &Vec<String>) -> Child {
+    Command::new("memcached")
+        // The user counts for root alone, as whom it does not run.
+        .args(["-u", "nobody", "-l", "127.0.0.1", "-U", "0", "-p"])
+        .arg(port.to_string())
+        .args(options)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("memcached is missing: run ./scripts/test")
+}
