@@ -110,19 +110,18 @@ def _memcached(cache: Mapping[str, Any]) -> str:
     options = dict(cache.get("OPTIONS") or {})
     if options.get("tls_context") is not None:
         raise Unmappable("its tls_context has to be said in Kogia's own way")
-    user, password = (
-        str(options.get(name) or cache.get(name.upper()) or "") for name in ("username", "password")
-    )
-    login = _login(user, password)
+    if any(options.get(name) or cache.get(name.upper()) for name in ("username", "password")):
+        # These clients log in by SASL, which is a part of the binary protocol alone.
+        raise Unmappable("it logs in by SASL, and Kogia speaks Memcached's text protocol")
     # The order is that of the ring.
     servers = _locations(cache, lambda text: re.split("[;,]", text))
     sockets = [server.removeprefix("unix:") for server in servers if _is_socket(server)]
     if not sockets:
         hosts = ",".join(_host_and_port(server) for server in servers)
-        return f"memcached://{login}{hosts}" + _query(_prefix(cache))
+        return f"memcached://{hosts}" + _query(_prefix(cache))
     if len(servers) > 1:
         raise Unmappable("one of its servers is a socket, which has to be the only one")
-    return f"memcached://{login}{quote(sockets[0])}" + _query(_prefix(cache))
+    return f"memcached://{quote(sockets[0])}" + _query(_prefix(cache))
 
 
 def _is_socket(server: str) -> bool:

@@ -274,9 +274,7 @@ class Link:
             in_transaction = session.after(running, True)
             self._note(running, True, sql, in_transaction)
 
-    def _note(
-        self, running: Running, outcome: bool | None, sql: str, in_transaction: bool
-    ) -> None:
+    def _note(self, running: Running, outcome: bool | None, sql: str, in_transaction: bool) -> None:
         """Notes what a statement has changed, and tells of it when that is committed."""
         written = running.written
         if written is not None and outcome is not False:

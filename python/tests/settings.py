@@ -106,12 +106,13 @@ DATABASES = {"default": database(KIND)}
 def store():
     """A store of this run's own."""
     name = tempfile.mkdtemp(prefix="kogia-store-")
-    options = {"file": "", "redis": "", "tier": "&local=16MB"}[STORE]
     if STORE == "file":
         return f"file://{name}?capacity=64MB"
+    server = os.environ[f"KOGIA_TEST_{'MEMCACHED' if STORE == 'memcached' else 'REDIS'}_URL"]
     # Nobody can rely on marks that an unused prefix has lost.
     prefix = pathlib.Path(name).name
-    return f"{os.environ['KOGIA_TEST_REDIS_URL']}?prefix={prefix}&quarantine=0s{options}"
+    local = "&local=16MB" if STORE == "tier" else ""
+    return f"{server}?prefix={prefix}&quarantine=0s{local}"
 
 
 KOGIA = {"STORE": store()}

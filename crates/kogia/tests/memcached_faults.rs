@@ -184,6 +184,25 @@ fn an_entry_that_lacks_a_part_is_a_miss() {
 }
 
 #[test]
+fn an_entry_with_a_part_of_another_one_is_a_miss() {
+    let server = Server::start("");
+    let store = open(&server.url(NONE));
+    let tags = [table("book")];
+    fill(&store, 1, &tags, &noise(1, 3_000_000));
+    assert!(hit(&store, 1, &tags).is_some());
+    let list = server.value(&name_of_entry(1, &tags));
+    // The head of an entry, and the name of this fill's parts.
+    let part = format!("kogia:1:p{}00000003", digits(&list[9..25]));
+    let length = server.value(&part).len();
+    let other = "x".repeat(length);
+    assert_eq!(
+        server.ask(&format!("set {part} 0 0 {length}\r\n{other}")),
+        "STORED"
+    );
+    assert_eq!(hit(&store, 1, &tags), None);
+}
+
+#[test]
 fn an_entry_that_is_too_long_is_not_stored() {
     let server = Server::start("");
     let store = open(&server.url("quarantine=0s&max_entry=1MB"));
@@ -202,12 +221,7 @@ fn bytes_that_are_no_entry_are_a_miss() {
     let tags = [table("book")];
     fill(&store, 1, &tags, b"rows");
     assert!(hit(&store, 1, &tags).is_some());
-    let key: String = request(1, &tags)
-        .key()
-        .as_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let name = name_of_entry(1, &tags);
     for bytes in [
         &b""[..],
         b"x",
@@ -216,7 +230,7 @@ fn bytes_that_are_no_entry_are_a_miss() {
         b"\x01123456789123456789",
     ] {
         let value = String::from_utf8(bytes.to_vec()).unwrap();
-        let set = format!("set kogia:1:e{key} 0 0 {}\r\n{value}", bytes.len());
+        let set = format!("set {name} 0 0 {}\r\n{value}", bytes.len());
         assert_eq!(server.ask(&set), "STORED");
         assert_eq!(hit(&store, 1, &tags), None, "{bytes:?}");
     }
@@ -486,10 +500,14 @@ fn evictions_make_nothing_stale() {
 
 /// The key under which a tag's generation stands.
 fn name_of(tag: kogia::core::Tag) -> String {
-    let digits: Vec<_> = tag
-        .to_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("kogia:1:g{}", digits.concat())
+    format!("kogia:1:g{}", digits(&tag.to_bytes()))
+}
+
+/// The key under which an entry stands.
+fn name_of_entry(key: u64, tags: &[kogia::core::Tag]) -> String {
+    format!("kogia:1:e{}", digits(request(key, tags).key().as_bytes()))
+}
+
+fn digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,7 +1,7 @@
 //! Memcached servers: the one that `scripts/servers` has started, and some of a test's own.
 
 use std::hash::{BuildHasher, RandomState};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -68,6 +68,26 @@ impl Server {
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).unwrap();
         line.trim().to_owned()
+    }
+
+    /// What stands under a key.
+    pub(crate) fn value(&self, key: &str) -> Vec<u8> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream
+            .write_all(format!("get {key}\r\n").as_bytes())
+            .unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut head = String::new();
+        reader.read_line(&mut head).unwrap();
+        let length = head
+            .split_whitespace()
+            .next_back()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let mut value = vec![0; length];
+        reader.read_exact(&mut value).unwrap();
+        value
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -386,7 +386,8 @@ impl MemcachedStore {
             let Some(item) = item else { return Ok(None) };
             whole.extend_from_slice(&item.value);
         }
-        Ok((whole.len() as u64 == parts.length).then_some(whole))
+        let is_whole = whole.len() as u64 == parts.length && checksum(&whole) == parts.checksum;
+        Ok(is_whole.then_some(whole))
     }
 
     /// Sends an entry's commands; how many.
@@ -409,6 +410,7 @@ impl MemcachedStore {
             id: fresh()?,
             count: bytes.len().div_ceil(longest) as u32,
             length: bytes.len() as u64,
+            checksum: checksum(bytes),
         };
         for (part, bytes) in (0..).zip(bytes.chunks(longest)) {
             connection.store(set, &self.name_of_part(&parts, part), bytes, ttl);
@@ -480,6 +482,7 @@ struct Parts {
     id: [u8; 16],
     count: u32,
     length: u64,
+    checksum: u64,
 }
 
 impl Parts {
@@ -487,10 +490,12 @@ impl Parts {
         let (id, rest) = bytes.split_first_chunk()?;
         let (count, rest) = rest.split_first_chunk()?;
         let (length, rest) = rest.split_first_chunk()?;
+        let (checksum, rest) = rest.split_first_chunk()?;
         let parts = Parts {
             id: *id,
             count: u32::from_le_bytes(*count),
             length: u64::from_le_bytes(*length),
+            checksum: u64::from_le_bytes(*checksum),
         };
         // More parts than bytes, or more bytes than anyone stores, are a lie.
         let is_true = u64::from(parts.count) <= parts.length && parts.length < 1 << 30;
@@ -499,7 +504,7 @@ impl Parts {
 
     fn encode(&self) -> Vec<u8> {
         let (count, length) = (self.count.to_le_bytes(), self.length.to_le_bytes());
-        [&self.id[..], &count, &length].concat()
+        [&self.id[..], &count, &length, &self.checksum.to_le_bytes()].concat()
     }
 }
 
@@ -689,6 +694,10 @@ fn generation(marks: &Marks, tag: Tag, item: Option<&Item>, now: u64) -> Generat
         true => generation.marked(),
         false => generation,
     }
+}
+
+fn checksum(bytes: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(bytes)
 }
 
 fn fresh() -> io::Result<[u8; 16]> {
