@@ -448,6 +448,35 @@ def test_a_session_that_a_function_changed_keeps_to_itself(execute, how):
         connection.close()
 
 
+@only(IS_MYSQL)
+@pytest.mark.parametrize("how", ["function", "trigger"])
+def test_a_session_that_a_routine_of_mysql_changed_keeps_to_itself(execute, how):
+    def read():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT GROUP_CONCAT(name) FROM shop_author")
+            return cursor.fetchall()
+
+    with override_settings(KOGIA=kogia(CACHE_RAW=True)):
+        try:
+            change = "SET SESSION group_concat_max_len = 4;"
+            if how == "function":
+                text = f"FUNCTION enter() RETURNS INT DETERMINISTIC BEGIN {change} RETURN 1; END"
+            else:
+                text = f"TRIGGER enter BEFORE INSERT ON shop_tag FOR EACH ROW BEGIN {change} END"
+            execute(f"CREATE {text}")
+            connection.close()
+            assert read() == read() == (("Melville",),)
+            if how == "trigger":
+                Tag.objects.create(name="any")
+            else:
+                execute("SELECT enter()")
+            assert read() == read() == (("Melv",),)
+            assert elsewhere(read) == (("Melville",),)
+        finally:
+            execute(f"DROP {how} IF EXISTS enter")
+            connection.close()
+
+
 def test_raw_querysets():
     sql = "SELECT id, name FROM shop_author"
     read = lambda: [author.name for author in Author.objects.raw(sql)]

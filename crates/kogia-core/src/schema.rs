@@ -192,8 +192,11 @@ pub enum TriggerBody {
     /// `END` (SQLite). `NEW` and `OLD` count as columns. A statement that cannot be described makes
     /// the trigger [`TriggerBody::Unknown`].
     Statements(Box<str>),
-    /// Not known: a write to the table invalidates the database.
+    /// Not known: a write to the table invalidates the database. The session stays as it is, unless
+    /// there is a function that may change it.
     Unknown,
+    /// Not known, and it may leave the session in another state.
+    ChangesSession,
 }
 
 /// What the catalog says about a function.

@@ -125,6 +125,8 @@ fn relation(relation: &Relation) -> [u8; 32] {
         match body {
             TriggerBody::Statements(text) => facts.optional(Some(text)),
             TriggerBody::Unknown => facts.optional(None),
+            // No body of statements is empty.
+            TriggerBody::ChangesSession => facts.optional(Some("")),
         }
     }
     facts.number(parents.len() as u64);

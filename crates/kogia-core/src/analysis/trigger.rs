@@ -22,6 +22,10 @@ impl Collector<'_> {
         let tokens = match body {
             TriggerBody::Statements(text) => prepare::tokens(self.dialect, text),
             TriggerBody::Unknown => None,
+            TriggerBody::ChangesSession => {
+                self.taint("trigger", false);
+                None
+            }
         };
         let Some(tokens) = tokens else {
             return self.undescribed();

@@ -5,7 +5,7 @@ use kogia_core::{
     Volatility, key_kind,
 };
 
-use super::routine::{Body, Routine, functions};
+use super::routine::{Body, Routine, functions, may_change_session};
 use super::{Answer, Identity, IdentityError, Tables, TextRow, folded, key, unknown_trigger};
 use crate::database::DatabaseConfig;
 use crate::store::Backend;
@@ -129,10 +129,13 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
         tracing::warn!(
             database,
             "the account may not see triggers, so every write counts as one that may change any \
-             table: grant it TRIGGER on the database"
+             table, and its session: grant it TRIGGER on the database"
         );
         for relation in tables.all() {
-            relation.triggers.push(unknown_trigger(true, true, true));
+            relation.triggers.push(Trigger {
+                body: TriggerBody::ChangesSession,
+                ..unknown_trigger(true, true, true)
+            });
         }
     }
     let routines = routines.iter().map(|row| Routine {
@@ -230,11 +233,15 @@ fn table_kind(engine: &str) -> RelationKind {
 fn trigger(event: &str, body: &str, mode: &str) -> Trigger {
     // Under these modes a text means something else than the analysis reads.
     let misread = ["ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ORACLE", "MSSQL"];
-    let mut trigger = unknown_trigger(event == "INSERT", event == "UPDATE", event == "DELETE");
-    if !mode.split(',').any(|mode| misread.contains(&mode)) {
-        trigger.body = TriggerBody::Statements(body.into());
+    let is_misread = mode.split(',').any(|mode| misread.contains(&mode));
+    let body = match is_misread || may_change_session(Dialect::MySql, body) {
+        true => TriggerBody::ChangesSession,
+        false => TriggerBody::Statements(body.into()),
+    };
+    Trigger {
+        body,
+        ..unknown_trigger(event == "INSERT", event == "UPDATE", event == "DELETE")
     }
-    trigger
 }
 
 /// The database, and whether the account holds the privilege to see its triggers.

@@ -63,6 +63,11 @@ pub(super) fn functions<'a>(
     functions
 }
 
+/// Whether a text, by itself, may leave its session in another state. What it calls is not looked at.
+pub(super) fn may_change_session(dialect: Dialect, text: &str) -> bool {
+    words(dialect, text).is_none_or(|words| changes_session(dialect, &words))
+}
+
 /// The words of a text in lower case, and its semicolons; `None` if it cannot be read.
 fn words(dialect: Dialect, text: &str) -> Option<Vec<String>> {
     // A comment or a quote that is not one of the standard's.
@@ -150,12 +155,37 @@ mod tests {
     use super::*;
 
     fn judged(text: &str) -> bool {
+        judged_by(Dialect::Postgres, text)
+    }
+
+    fn judged_by(dialect: Dialect, text: &str) -> bool {
         let listed = [Routine {
             name: "f",
             volatility: Volatility::Volatile,
             body: Body::Text(text),
         }];
-        functions(Dialect::Postgres, listed.into_iter())["f"].changes_session
+        functions(dialect, listed.into_iter())["f"].changes_session
+    }
+
+    #[test]
+    fn routines_of_mysql_assign_to_their_own_variables() {
+        for text in [
+            "BEGIN SET SESSION time_zone = '+05:00'; RETURN 1; END",
+            "BEGIN SET group_concat_max_len = 4; RETURN 1; END",
+            "BEGIN SET @mine = 1; RETURN 1; END",
+            "BEGIN SET NAMES latin1; RETURN 1; END",
+            "BEGIN PREPARE s FROM 'SET x = 1'; EXECUTE s; END",
+            "BEGIN RETURN 1; # SET x\nEND",
+        ] {
+            assert!(judged_by(Dialect::MySql, text), "{text}");
+        }
+        for text in [
+            "BEGIN DECLARE n INT; SET n = 1; RETURN n; END",
+            "BEGIN UPDATE t SET a = 1; RETURN 1; END",
+            "BEGIN SET NEW.a = 1; END",
+        ] {
+            assert!(!judged_by(Dialect::MySql, text), "{text}");
+        }
     }
 
     #[test]

@@ -638,14 +638,20 @@ fn triggers_that_change_the_key_or_do_more_than_is_known() {
 }
 
 #[test]
-fn triggers_may_change_the_session_where_a_function_does() {
-    for (changes_session, expected) in [(true, true), (false, false)] {
+fn triggers_may_change_the_session() {
+    // By a function that does, or by themselves.
+    let cases = [
+        (true, TriggerBody::Unknown, true),
+        (false, TriggerBody::Unknown, false),
+        (false, TriggerBody::ChangesSession, true),
+    ];
+    for (changes_session, body, expected) in cases {
         let mut relations = catalog(Postgres);
         relations[0].triggers = vec![Trigger {
             on_insert: true,
             on_update: true,
             on_delete: true,
-            body: TriggerBody::Unknown,
+            body: body.clone(),
         }];
         let mut schema = shop(Postgres).schema().clone();
         schema.relations = relations;
@@ -656,7 +662,8 @@ fn triggers_may_change_the_session_where_a_function_does() {
         schema.functions.insert("f".into(), function);
         let analyzer = Analyzer::new(DatabaseId::new("shop"), schema);
         let statement = analyzer.analyze("DELETE FROM book WHERE id = 1");
+        assert_eq!(statement.wide, crate::Wide::Database);
         let is_taint = |effect: &crate::Effect| matches!(effect, crate::Effect::Taint { .. });
-        assert_eq!(statement.effects.iter().any(is_taint), expected);
+        assert_eq!(statement.effects.iter().any(is_taint), expected, "{body:?}");
     }
 }
