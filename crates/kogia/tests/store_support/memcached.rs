@@ -4,12 +4,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use kogia::{MemcachedStore, StoreUrl};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::free_port;
+use super::{comes_up, start_server};
 
 /// A store of its own on the server of all tests.
 pub(crate) fn store(name: &str) -> MemcachedStore {
@@ -39,16 +38,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server with some more options, such as `-m 2`.
     pub(crate) fn start(options: &str) -> Server {
-        let port = free_port();
         let options = options.split_whitespace().map(str::to_owned).collect();
-        let child = spawn(port, &options);
-        let server = Server {
+        let (port, child) = start_server(|port| spawn(port, &options), |_| true);
+        Server {
             port,
             options,
             child,
-        };
-        server.wait();
-        server
+        }
     }
 
     pub(crate) fn url(&self, options: &str) -> String {
@@ -98,23 +94,12 @@ impl Server {
     pub(crate) fn restart(&mut self) {
         self.kill();
         self.child = spawn(self.port, &self.options);
-        self.wait();
+        assert!(comes_up(&mut self.child, self.port, |_| true));
     }
 
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-    }
-
-    fn wait(&self) {
-        let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(
-                begun.elapsed() < Duration::from_secs(20),
-                "memcached does not start"
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        }
     }
 }
 

@@ -12,7 +12,8 @@ pub(crate) mod proxy;
 pub(crate) mod redis;
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::TcpListener;
+use std::net::TcpStream;
+use std::process::Child;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -124,13 +125,59 @@ pub(crate) fn clear(store: &dyn Store, owner: u128, tags: &[Tag]) {
     store.clear(OwnerId(owner), &set(tags)).unwrap();
 }
 
-/// A port below those that the system hands out by itself: a connection to one of these that is
-/// closed may end at itself.
-pub(crate) fn free_port() -> u16 {
+/// A port that nothing listens on now, below those that the system hands out by itself: a connection
+/// to one of these that is closed may end at itself.
+///
+/// Nothing is bound to find it: a process that another test forks at this moment would hold that
+/// socket, too, and a server that is started next would not get the port.
+fn free_port() -> u16 {
     let mut ports = (0..).map(|i| 12_000 + (RandomState::new().hash_one(i) % 20_000) as u16);
     ports
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .find(|port| TcpStream::connect(("127.0.0.1", *port)).is_err())
         .unwrap()
+}
+
+/// Starts a server on a port of its own: when it is a moment too late for one, on another.
+pub(crate) fn start_server(
+    mut spawn: impl FnMut(u16) -> Child,
+    is_up: impl Fn(u16) -> bool,
+) -> (u16, Child) {
+    for _ in 0..20 {
+        let port = free_port();
+        let mut child = spawn(port);
+        if comes_up(&mut child, port, &is_up) {
+            return (port, child);
+        }
+    }
+    panic!("no server starts");
+}
+
+/// Waits until a server is up; false if it has ended. What answers at its port may be another test's,
+/// so it is asked only when the port is this child's.
+pub(crate) fn comes_up(child: &mut Child, port: u16, is_up: impl Fn(u16) -> bool) -> bool {
+    let mut has_ended = false;
+    until(|| {
+        has_ended = child.try_wait().unwrap().is_some();
+        has_ended || listens(child.id(), port) && is_up(port)
+    });
+    !has_ended
+}
+
+/// Whether a process listens on a port of IPv4.
+fn listens(process: u32, port: u16) -> bool {
+    const LISTENING: &str = "0A";
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let place = format!(":{port:04X}");
+    let owned = sockets.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let found = fields.get(1)?.ends_with(&place) && *fields.get(3)? == LISTENING;
+        found.then(|| format!("socket:[{}]", fields[9]))
+    });
+    let Ok(files) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
+        return false;
+    };
+    let mut links = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    owned.is_some_and(|owned| links.any(|link| link.as_os_str() == owned.as_str()))
 }
 
 /// Waits until something is true, at most twenty seconds.

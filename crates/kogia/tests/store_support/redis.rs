@@ -2,13 +2,12 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use kogia::{RedisStore, StoreUrl};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::free_port;
+use super::{comes_up, start_server};
 
 /// A store of its own on the server of all tests.
 pub(crate) fn store(name: &str) -> RedisStore {
@@ -41,18 +40,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server with some more options, such as `--maxmemory 5mb`.
     pub(crate) fn start(options: &str) -> Server {
-        let port = free_port();
         let folder = tempfile::tempdir().unwrap();
         let options = options.split_whitespace().map(str::to_owned).collect();
-        let child = spawn(&folder, port, &options);
-        let server = Server {
+        let (port, child) = start_server(|port| spawn(&folder, port, &options), is_up);
+        Server {
             folder,
             port,
             options,
             child,
-        };
-        server.wait();
-        server
+        }
     }
 
     pub(crate) fn url(&self, options: &str) -> String {
@@ -65,12 +61,7 @@ impl Server {
 
     /// What the server answers to a command, as text.
     pub(crate) fn ask(&self, command: &[&str]) -> String {
-        let output = Command::new("redis-cli")
-            .args(["-p", &self.port.to_string()])
-            .args(command)
-            .output()
-            .expect("redis-cli is missing: run ./scripts/test");
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        ask(self.port, command)
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -85,24 +76,28 @@ impl Server {
 
     pub(crate) fn start_again(&mut self) {
         self.child = spawn(&self.folder, self.port, &self.options);
-        self.wait();
+        assert!(comes_up(&mut self.child, self.port, is_up));
     }
 
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+}
 
-    fn wait(&self) {
-        let begun = Instant::now();
-        while self.ask(&["PING"]) != "PONG" {
-            assert!(
-                begun.elapsed() < Duration::from_secs(20),
-                "redis-server does not start"
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
+/// What a server at a port of this machine answers, as text.
+pub(crate) fn ask(port: u16, command: &[&str]) -> String {
+    let output = Command::new("redis-cli")
+        .args(["-p", &port.to_string()])
+        .args(command)
+        .output()
+        .expect("redis-cli is missing: run ./scripts/test");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Whether a server at a port answers, which it does not while it reads its dump.
+pub(crate) fn is_up(port: u16) -> bool {
+    ask(port, &["PING"]) == "PONG"
 }
 
 impl Drop for Server {
