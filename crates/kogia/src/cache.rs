@@ -10,7 +10,7 @@ use kogia_core::{Generation, Invalidation, OwnerId, Tag, TagSet};
 use crate::database::{Database, DatabaseConfig};
 use crate::event::{Event, Events, Listener, Stats};
 use crate::flight::Flights;
-use crate::later::Later;
+use crate::later::{Background, Later};
 use crate::policy::{Policies, TablePolicy};
 use crate::store::{self, Backend, Mark, Store, StoreError, StoreUrlError, Usage};
 use crate::token::fresh_owner;
@@ -70,7 +70,7 @@ pub struct CacheBuilder {
     ttl: Option<Duration>,
     lease: Option<Duration>,
     on_failure: OnStoreFailure,
-    background: Option<bool>,
+    background: Option<Background>,
 }
 
 /// A cache could not be built.
@@ -130,15 +130,15 @@ impl CacheBuilder {
         self
     }
 
-    /// Whether a thread of the process stores results and clears marks while callers go on. Unless
-    /// told otherwise that is so where the store is behind a network ([`Store::waits`]), and callers
-    /// would wait for a round trip; for the others, waking a thread costs what it saves.
+    /// What a thread of the process does while callers go on. Unless told otherwise that is
+    /// [`Background::Everything`] where the store is behind a network ([`Store::waits`]), and callers
+    /// would wait for a round trip, and [`Background::Nothing`] for other stores.
     ///
-    /// What the process does next finds that done, as without the thread. Before it ends it ought
-    /// to call [`Cache::rest`]: marks that it leaves behind make their tags bypass until somebody
-    /// finds out that it is gone.
+    /// What the process does next finds that done, as without the thread; other processes find it a
+    /// moment later. Before it ends it ought to call [`Cache::rest`]: marks that it leaves behind make
+    /// their tags bypass until somebody finds out that it is gone.
     #[must_use]
-    pub fn background(mut self, background: bool) -> Self {
+    pub fn background(mut self, background: Background) -> Self {
         self.background = Some(background);
         self
     }
@@ -171,7 +171,10 @@ impl CacheBuilder {
                 "the store honours no such lease; a shorter one is used"
             );
         }
-        let background = self.background.unwrap_or_else(|| store.waits());
+        let background = self.background.unwrap_or(match store.waits() {
+            true => Background::Everything,
+            false => Background::Nothing,
+        });
         Cache(Arc::new(CacheInner {
             store,
             events: Events::new(self.listeners),
@@ -226,11 +229,6 @@ impl Cache {
     /// [`CacheBuilder::background`].
     pub fn is_behind(&self) -> bool {
         self.0.later.is_behind()
-    }
-
-    /// Does something of the front end's own when nobody waits; see [`CacheBuilder::background`].
-    pub fn later(&self, job: impl FnOnce() + Send + 'static) {
-        self.0.later.work(job);
     }
 
     /// Waits until the store has all that the cache was told.

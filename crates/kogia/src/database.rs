@@ -314,7 +314,7 @@ impl Database {
     /// The generation of one tag.
     pub(crate) fn generation(&self, tag: Tag) -> Result<Generation, StoreError> {
         let cache = self.inner_cache();
-        cache.later.catch_up();
+        cache.later.catch_up_with_marks();
         one_generation(&*cache.store, tag)
     }
 

@@ -13,19 +13,40 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+
+use kogia_core::QueryKey;
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Jobs that wait hold results in memory; beyond this many, callers do their own.
 const MOST_WAITING: usize = 64;
 
+/// What a thread of the process does while callers go on; see [`crate::CacheBuilder::background`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Background {
+    /// There is no thread: callers do everything themselves.
+    #[default]
+    Nothing,
+    /// It stores results, a moment later: several of them for one wake. Callers clear marks.
+    Fills,
+    /// It stores results and clears marks, as soon as there are any.
+    Everything,
+}
+
+/// How long results wait for others where only they are stored in the background.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// After so many moments without any, the thread sleeps until there is one.
+const IDLE_MOMENTS: u32 = 20;
+
 /// The work of one cache.
 #[derive(Debug, Default)]
 pub(crate) struct Later {
-    /// Whether there is a thread for it; otherwise callers do their own at once.
-    is_on: bool,
+    background: Background,
     crew: ArcSwapOption<Crew>,
 }
 
@@ -37,6 +58,8 @@ struct Crew {
     count: AtomicUsize,
     jobs: Mutex<Jobs>,
     arrived: Condvar,
+    /// Whether jobs wait for others.
+    gathers: bool,
     /// Held by whoever does jobs, which may be any thread.
     turn: Mutex<()>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -44,25 +67,39 @@ struct Crew {
 
 #[derive(Default)]
 struct Jobs {
-    waiting: VecDeque<Job>,
+    /// Those that store a result have its key.
+    waiting: VecDeque<(Option<QueryKey>, Job)>,
+    /// The key of the one that is being done.
+    in_hand: Option<QueryKey>,
+    /// The thread sleeps until it is woken.
+    is_asleep: bool,
     /// No more are taken: the thread ends.
     is_closed: bool,
 }
 
 impl Later {
-    pub(crate) fn new(is_on: bool) -> Self {
+    pub(crate) fn new(background: Background) -> Self {
         Later {
-            is_on,
+            background,
             crew: ArcSwapOption::empty(),
         }
     }
 
     /// Does a job soon, or at once.
     pub(crate) fn work(&self, job: impl FnOnce() + Send + 'static) {
-        if !self.is_on || AT_WORK.get() {
+        self.add(None, self.background == Background::Everything, job);
+    }
+
+    /// Stores the result of a query soon, or at once.
+    pub(crate) fn fill(&self, key: QueryKey, job: impl FnOnce() + Send + 'static) {
+        self.add(Some(key), self.background != Background::Nothing, job);
+    }
+
+    fn add(&self, key: Option<QueryKey>, is_later: bool, job: impl FnOnce() + Send + 'static) {
+        if !is_later || AT_WORK.get() {
             return job();
         }
-        if let Err(job) = self.crew().add(Box::new(job)) {
+        if let Err(job) = self.crew().add(key, Box::new(job)) {
             job();
         }
     }
@@ -82,6 +119,30 @@ impl Later {
             && let Some(crew) = &*self.crew.load()
         {
             crew.do_all();
+        }
+    }
+
+    /// Returns when marks are cleared that were to be.
+    pub(crate) fn catch_up_with_marks(&self) {
+        if self.background == Background::Everything {
+            self.catch_up();
+        }
+    }
+
+    /// Returns when marks are cleared that were to be, and the result of a query is stored.
+    pub(crate) fn catch_up_with(&self, key: &QueryKey) {
+        match self.background {
+            Background::Nothing => {}
+            Background::Everything => self.catch_up(),
+            Background::Fills => {
+                let crew = self.crew.load();
+                let has = |crew: &Arc<Crew>| {
+                    crew.count.load(Ordering::SeqCst) > 0 && crew.is_ours() && crew.has(key)
+                };
+                if crew.as_ref().is_some_and(has) {
+                    self.catch_up();
+                }
+            }
         }
     }
 
@@ -110,7 +171,7 @@ impl Later {
         {
             return Arc::clone(crew);
         }
-        let new = Crew::start();
+        let new = Crew::start(self.background == Background::Fills);
         let before = self
             .crew
             .compare_and_swap(&*present, Some(Arc::clone(&new)));
@@ -136,12 +197,13 @@ impl Drop for Later {
 }
 
 impl Crew {
-    fn start() -> Arc<Self> {
+    fn start(gathers: bool) -> Arc<Self> {
         let crew = Arc::new(Crew {
             process: std::process::id(),
             count: AtomicUsize::new(0),
             jobs: Mutex::default(),
             arrived: Condvar::new(),
+            gathers,
             turn: Mutex::default(),
             thread: Mutex::default(),
         });
@@ -164,16 +226,27 @@ impl Crew {
     }
 
     /// Gives the job back if it cannot be taken.
-    fn add(&self, job: Job) -> Result<(), Job> {
+    fn add(&self, key: Option<QueryKey>, job: Job) -> Result<(), Job> {
         let mut jobs = lock(&self.jobs);
         if jobs.is_closed || jobs.waiting.len() >= MOST_WAITING {
             return Err(job);
         }
         self.count.fetch_add(1, Ordering::SeqCst);
-        jobs.waiting.push_back(job);
+        jobs.waiting.push_back((key, job));
+        let must_wake = !self.gathers || jobs.is_asleep;
         drop(jobs);
-        self.arrived.notify_one();
+        if must_wake {
+            self.arrived.notify_one();
+        }
         Ok(())
+    }
+
+    /// Whether the result of a query is yet to be stored.
+    fn has(&self, key: &QueryKey) -> bool {
+        let jobs = lock(&self.jobs);
+        let mut waiting = jobs.waiting.iter();
+        jobs.in_hand.as_ref() == Some(key)
+            || waiting.any(|(waiting, _)| waiting.as_ref() == Some(key))
     }
 
     fn close(&self) {
@@ -183,15 +256,28 @@ impl Crew {
 
     /// The thread's life.
     fn live(&self) {
+        let mut idle_moments = 0;
         loop {
             self.do_all();
-            let jobs = lock(&self.jobs);
-            let idle = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.is_closed;
-            let jobs = self.arrived.wait_while(jobs, idle);
-            let jobs = jobs.unwrap_or_else(PoisonError::into_inner);
-            if jobs.waiting.is_empty() {
+            let mut jobs = lock(&self.jobs);
+            if jobs.is_closed && jobs.waiting.is_empty() {
                 return;
             }
+            if self.gathers && idle_moments < IDLE_MOMENTS {
+                let gather = |jobs: &mut Jobs| !jobs.is_closed;
+                let waited = self.arrived.wait_timeout_while(jobs, MOMENT, gather);
+                let (jobs, _) = waited.unwrap_or_else(PoisonError::into_inner);
+                idle_moments = match jobs.waiting.is_empty() {
+                    true => idle_moments + 1,
+                    false => 0,
+                };
+                continue;
+            }
+            idle_moments = 0;
+            jobs.is_asleep = true;
+            let idle = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.is_closed;
+            let woken = self.arrived.wait_while(jobs, idle);
+            woken.unwrap_or_else(PoisonError::into_inner).is_asleep = false;
         }
     }
 
@@ -200,9 +286,13 @@ impl Crew {
         let _turn = lock(&self.turn);
         let _at_work = AtWork::begin();
         loop {
-            let Some(job) = lock(&self.jobs).waiting.pop_front() else {
+            let mut jobs = lock(&self.jobs);
+            jobs.in_hand = None;
+            let Some((key, job)) = jobs.waiting.pop_front() else {
                 return;
             };
+            jobs.in_hand = key;
+            drop(jobs);
             let _done = Done(&self.count);
             job();
         }
@@ -259,7 +349,7 @@ mod tests {
 
     #[test]
     fn without_a_thread_the_caller_does_the_work() {
-        let later = Later::new(false);
+        let later = Later::new(Background::Nothing);
         let (done, is_done) = mpsc::channel();
         let caller = thread::current().id();
         later.work(move || done.send(thread::current().id()).unwrap());
@@ -268,7 +358,7 @@ mod tests {
 
     #[test]
     fn work_is_done_without_anybody_asking() {
-        let later = Later::new(true);
+        let later = Later::new(Background::Everything);
         let (done, is_done) = mpsc::channel();
         let caller = thread::current().id();
         later.work(move || done.send(thread::current().id()).unwrap());
@@ -277,7 +367,7 @@ mod tests {
 
     #[test]
     fn who_catches_up_finds_everything_done() {
-        let later = Later::new(true);
+        let later = Later::new(Background::Everything);
         let (done, are_done) = mpsc::channel();
         for number in 0..2 * MOST_WAITING {
             let done = done.clone();
@@ -290,7 +380,7 @@ mod tests {
 
     #[test]
     fn more_than_a_full_list_is_done_at_once() {
-        let later = Later::new(true);
+        let later = Later::new(Background::Everything);
         let (go_on, may_go_on) = mpsc::channel::<()>();
         later.work(move || may_go_on.recv().unwrap());
         let (done, are_done) = mpsc::channel();
@@ -308,7 +398,7 @@ mod tests {
 
     #[test]
     fn work_may_want_to_catch_up() {
-        let later = Arc::new(Later::new(true));
+        let later = Arc::new(Later::new(Background::Everything));
         let inner = Arc::clone(&later);
         let (done, is_done) = mpsc::channel();
         later.work(move || {
@@ -321,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_rests_starts_again() {
-        let later = Later::new(true);
+        let later = Later::new(Background::Everything);
         for _ in 0..3 {
             let (done, is_done) = mpsc::channel();
             later.work(move || done.send(()).unwrap());
@@ -332,8 +422,44 @@ mod tests {
     }
 
     #[test]
+    fn results_are_stored_a_moment_later_and_marks_are_cleared_at_once() {
+        let later = Later::new(Background::Fills);
+        let key = |number| QueryKey::from_bytes([number; 32]);
+        let (done, are_done) = mpsc::channel();
+        let caller = thread::current().id();
+        for number in 0..3 {
+            let done = done.clone();
+            later.fill(key(number), move || {
+                done.send((number, thread::current().id())).unwrap();
+            });
+        }
+        // Whoever asks for another query does not wait for them, and who asks for one of them does.
+        later.catch_up_with(&key(7));
+        later.catch_up_with_marks();
+        later.catch_up_with(&key(1));
+        let stored: Vec<_> = are_done.try_iter().map(|(number, _)| number).collect();
+        assert!(stored.starts_with(&[0, 1]), "{stored:?}");
+        later.work(move || done.send((9, thread::current().id())).unwrap());
+        assert_eq!(are_done.try_iter().last(), Some((9, caller)));
+    }
+
+    #[test]
+    fn results_are_stored_without_anybody_asking() {
+        let later = Later::new(Background::Fills);
+        let (done, is_done) = mpsc::channel();
+        // Long enough apart that the thread gathers, and that it sleeps.
+        for pause in [Duration::ZERO, MOMENT * 5, MOMENT * (2 * IDLE_MOMENTS)] {
+            thread::sleep(pause);
+            let done = done.clone();
+            let key = QueryKey::from_bytes([1; 32]);
+            later.fill(key, move || done.send(thread::current().id()).unwrap());
+            assert_ne!(is_done.recv(), Ok(thread::current().id()));
+        }
+    }
+
+    #[test]
     fn a_job_that_panics_is_done() {
-        let later = Later::new(true);
+        let later = Later::new(Background::Everything);
         later.work(|| std::panic::resume_unwind(Box::new("a listener's fault")));
         let (done, is_done) = mpsc::channel();
         // Whoever comes next may meet the panic, or the thread has.

@@ -17,6 +17,7 @@ pub use kogia_core as core;
 pub use self::cache::{BuildError, Cache, CacheBuilder, Marks, OnStoreFailure, WriteError};
 pub use self::database::{CatalogReload, Database, DatabaseConfig, Resolver, Verdict};
 pub use self::event::{BypassReason, Event, Listener, ReadOutcome, Stats};
+pub use self::later::Background;
 pub use self::policy::{QueryMode, QueryOptions, TableFilter, TablePolicy};
 pub use self::read::{Answer, Encoded, Lookup, Permit, Query};
 pub use self::session::{Running, Session};

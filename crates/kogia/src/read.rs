@@ -117,7 +117,7 @@ impl Permit {
         }
         let (cache, ttl) = (Arc::clone(cache), self.ttl);
         let worker = Arc::clone(&cache);
-        worker.later.work(move || {
+        worker.later.fill(*fill.key(), move || {
             let bytes = result.value.len();
             match cache.store.fill(&fill, result.rows, result.value, ttl) {
                 Ok(()) => cache.events.filled(bytes),
@@ -218,7 +218,7 @@ impl Reader<'_> {
             }
             Access::Shared | Access::Private => {}
         }
-        cache.later.catch_up();
+        cache.later.catch_up_with(request.key());
         if cache.is_pending(request.tags()) {
             return Err(BypassReason::InvalidationPending);
         }

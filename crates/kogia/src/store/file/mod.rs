@@ -161,6 +161,45 @@ impl FileStore {
         }
     }
 
+    fn mark_tags(&self, mark: &Mark<'_>, watched: Option<Tag>) -> Result<Generation, StoreError> {
+        // Drawn before other writers have to wait.
+        let fresh = fresh_generation()?;
+        let change = |opened: &Opened, txn: &mut RwTxn<'_>, incarnation, now: StoreTime| {
+            let until = StoreTime(now.0.saturating_add(mark.lease));
+            let writer = Writer {
+                process: opened.process,
+                backend: mark.backend.clone(),
+            };
+            for tag in mark.tags.as_slice() {
+                opened.tables.update(txn, incarnation, *tag, |cell| {
+                    cell.mark(mark.owner, until, &writer, fresh);
+                })?;
+            }
+            watched_generation(opened, txn, incarnation, watched)
+        };
+        self.change(PATIENCE, change)
+            .map_err(|failure| failure.of("mark"))
+    }
+
+    fn clear_tags(
+        &self,
+        owner: OwnerId,
+        tags: &TagSet,
+        watched: Option<Tag>,
+    ) -> Result<Generation, StoreError> {
+        let fresh = fresh_generation()?;
+        let change = |opened: &Opened, txn: &mut RwTxn<'_>, incarnation, _| {
+            for tag in tags.as_slice() {
+                opened
+                    .tables
+                    .update(txn, incarnation, *tag, |cell| cell.clear(owner, fresh))?;
+            }
+            watched_generation(opened, txn, incarnation, watched)
+        };
+        self.change(PATIENCE, change)
+            .map_err(|failure| failure.of("clear"))
+    }
+
     /// Replaces files that are damaged. All processes notice, and everything that the store ever
     /// gave out is no longer current.
     fn start_cold(&self, damaged: &Opened, failure: &Failure) {
@@ -171,6 +210,17 @@ impl FileStore {
             Err(error) => tracing::error!(%error, "the file store cannot start cold"),
         }
     }
+}
+
+fn watched_generation(
+    opened: &Opened,
+    txn: &RwTxn<'_>,
+    incarnation: Incarnation,
+    watched: Option<Tag>,
+) -> Result<Generation, Failure> {
+    watched.map_or(Ok(Generation::MISSING), |tag| {
+        opened.tables.generation(txn, incarnation, tag)
+    })
 }
 
 /// One snapshot of the store.
@@ -230,35 +280,24 @@ impl Store for FileStore {
     }
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
-        // Drawn before other writers have to wait.
-        let fresh = fresh_generation()?;
-        let change = |opened: &Opened, txn: &mut RwTxn<'_>, incarnation, now: StoreTime| {
-            let until = StoreTime(now.0.saturating_add(mark.lease));
-            let writer = Writer {
-                process: opened.process,
-                backend: mark.backend.clone(),
-            };
-            mark.tags.as_slice().iter().try_for_each(|tag| {
-                opened.tables.update(txn, incarnation, *tag, |cell| {
-                    cell.mark(mark.owner, until, &writer, fresh);
-                })
-            })
-        };
-        self.change(PATIENCE, change)
-            .map_err(|failure| failure.of("mark"))
+        self.mark_tags(mark, None).map(|_| ())
+    }
+
+    fn mark_watching(&self, mark: &Mark<'_>, watched: Tag) -> Result<Generation, StoreError> {
+        self.mark_tags(mark, Some(watched))
     }
 
     fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError> {
-        let fresh = fresh_generation()?;
-        let change = |opened: &Opened, txn: &mut RwTxn<'_>, incarnation, _| {
-            tags.as_slice().iter().try_for_each(|tag| {
-                opened
-                    .tables
-                    .update(txn, incarnation, *tag, |cell| cell.clear(owner, fresh))
-            })
-        };
-        self.change(PATIENCE, change)
-            .map_err(|failure| failure.of("clear"))
+        self.clear_tags(owner, tags, None).map(|_| ())
+    }
+
+    fn clear_watching(
+        &self,
+        owner: OwnerId,
+        tags: &TagSet,
+        watched: Tag,
+    ) -> Result<Generation, StoreError> {
+        self.clear_tags(owner, tags, Some(watched))
     }
 
     fn extend(&self, owner: OwnerId, tags: &TagSet, lease: Duration) -> Result<(), StoreError> {
