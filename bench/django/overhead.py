@@ -1,5 +1,9 @@
 """What Kogia costs, call by call in one process: hits beside the floor, misses and writes beside none.
 
+A miss is a read of any kind whose entry has just been invalidated; those of the two cheapest kinds are
+listed by themselves, too, with parameters that nobody has asked for before. Writes depend on what a
+commit costs: `scripts/bench-peers overhead` starts servers with the durability that they have by default.
+
 Two processes differ by more than what is looked for, and so do two minutes of one. Here the same
 calls are made with Kogia's hooks and without them, in one process and in small blocks by turns, and the
 lower quartiles are compared. The first calls of a block are not counted: changing the hooks has thrown
@@ -17,6 +21,8 @@ import worker
 
 #: Calls of each way, those of them in a row, and those at its beginning that do not count.
 CALLS, BLOCK, UNCOUNTED = 600, 60, 20
+#: Calls that take longer than this many seconds are made less often.
+SLOW = 0.002
 
 
 def main():
@@ -47,23 +53,42 @@ def measure():
     def use(execute_sql):
         SQLCompiler.execute_sql = execute_sql
 
-    print(f"{'hits (µs)':22}{'kogia':>10}{'floor':>10}{'×':>8}")
+    print(line("hits (µs)", "kogia", "floor", "×"))
     compare(workloads.reads(), lambda: use(hooked), lambda: use(floor))
     use(hooked)
-    print(f"\n{'misses, writes (µs)':22}{'kogia':>10}{'none':>10}{'×':>8}")
-    compare({**workloads.misses(), **workloads.writes()}, hooks.install, hooks.uninstall)
+    headline = ("kogia", "none", "×")
+    print("\n" + line("misses (µs)", *headline))
+    misses = {f"{kind}, invalidated": call for kind, call in workloads.reads().items()}
+    compare(misses, hooks.install, hooks.uninstall, before=invalidate)
+    print("\n" + line("new misses (µs)", *headline))
+    compare(workloads.misses(), hooks.install, hooks.uninstall)
+    print("\n" + line("writes (µs)", *headline))
+    compare(workloads.writes(), hooks.install, hooks.uninstall)
 
 
-def compare(kinds, with_kogia, without):
+def invalidate():
+    """Makes all entries stale."""
+    from django.db import connection
+
+    from kogia import link
+
+    link.of(connection).database.invalidate_entries()
+
+
+def compare(kinds, with_kogia, without, before=lambda: None):
     ratios = []
     number = 0
     for kind, call in kinds.items():
         times = {with_kogia: [], without: []}
-        for _ in range(CALLS // BLOCK // (4 if "1000" in kind else 1)):
+        begun = time.perf_counter()
+        call(number)
+        is_slow = time.perf_counter() - begun > SLOW or "1000" in kind
+        for _ in range(CALLS // BLOCK // (3 if is_slow else 1)):
             for way, taken in times.items():
                 way()
                 for place in range(BLOCK):
                     number += 1
+                    before()
                     begun = time.perf_counter_ns()
                     call(number)
                     if place >= UNCOUNTED:
@@ -71,8 +96,12 @@ def compare(kinds, with_kogia, without):
         ours, theirs = (statistics.quantiles(taken)[0] / 1000 for taken in times.values())
         with_kogia()
         ratios.append(ours / theirs)
-        print(f"{kind:22}{ours:10.1f}{theirs:10.1f}{ours / theirs:8.3f}")
-    print(f"{'geometric mean':42}{statistics.geometric_mean(ratios):8.3f}")
+        print(line(kind, f"{ours:.1f}", f"{theirs:.1f}", f"{ours / theirs:.3f}"))
+    print(line("geometric mean", "", "", f"{statistics.geometric_mean(ratios):.3f}"))
+
+
+def line(kind, ours, theirs, ratio):
+    return f"{kind:30}{ours:>10}{theirs:>10}{ratio:>8}"
 
 
 if __name__ == "__main__":
