@@ -1,7 +1,7 @@
 """The engine, as far as Python needs it."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, final
+from typing import Any, Literal, TypeAlias, final
 
 __all__ = [
     "Abandoned",
@@ -44,7 +44,6 @@ class Cache:
     def stats(self) -> dict[str, int]: ...
     def catch_up(self) -> None: ...
     def rest(self) -> None: ...
-    def note(self, path: str, text: str) -> None: ...
     def invalidate_everything(self) -> None: ...
 
 @final
@@ -108,10 +107,17 @@ class Session:
         self,
         sql: str,
         parameters: Any,
-        *,
         shape: bytes = ...,
         options: Options | None = None,
-    ) -> _Rows | Permit: ...
+    ) -> _Rows | Permit | None: ...
+    def look_up_at_once(
+        self,
+        sql: str,
+        parameters: Any,
+        shape: bytes,
+        options: Options | None,
+        open: bool | None,
+    ) -> _Rows | Permit | Literal[False] | None: ...
     def fill(self, permit: Permit, rows: _Rows, *, head: int = 0) -> str | None: ...
     def before(self, sql: str, parameters: Any) -> Running: ...
     def after(self, running: Running, succeeded: bool | None) -> bool: ...
@@ -125,7 +131,6 @@ class Session:
 class Permit:
     """The right to store the rows of a query that runs now."""
 
-    def wants_rows(self) -> bool: ...
     def stamp(self) -> bytes | None: ...
 
 @final

@@ -76,19 +76,30 @@ class Answer:
             yield rows[0]
 
 
-def install(hook: Callable[[type, str, Callable[..., Any]], None]) -> None:
+def install(put: Callable[[type, str, Callable[..., Any]], None]) -> None:
     """Puts the methods in that take rows, which Django leaves to the driver's cursor."""
     for name in ("fetchone", "fetchmany", "fetchall", "nextset", "close"):
-        hook(CursorWrapper, name, _taking(name))
-    hook(CursorWrapper, "__iter__", _iterate)
+        put(CursorWrapper, name, functools.partial(_taking, name))
+    put(CursorWrapper, "__iter__", _iterate)
 
 
-def run(
-    original: Callable[..., Any], cursor: CursorWrapper, sql: Any, params: Any, *ignored: Any
-) -> Any:
+def run(original: Callable[..., Any]) -> Callable[..., Any]:
     """`CursorWrapper._execute`."""
-    call = functools.partial(original, cursor, sql, params, *ignored)
-    return _run(cursor, lambda: _text(cursor, sql), params, call)
+
+    def _execute(cursor: CursorWrapper, sql: Any, params: Any, *ignored: Any) -> Any:
+        found = link.of(cursor.db)
+        if found is None:
+            return original(cursor, sql, params, *ignored)
+        if found.expected is not None and found.is_expected(sql):
+            found.expected = None
+            return original(cursor, sql, params, *ignored)
+        text = sql if type(sql) is str else _text(cursor, sql)
+        if not found.orm and _is_left_alone(text):
+            return original(cursor, sql, params, *ignored)
+        call = functools.partial(original, cursor, sql, params, *ignored)
+        return found.run(text, params, call, cursor.cursor)
+
+    return _execute
 
 
 def run_many(
@@ -110,22 +121,31 @@ def callproc(
     return _run(cursor, lambda: f"{verb} {procname}()", None, call)
 
 
-def execute(
-    original: Callable[..., Any], cursor: CursorWrapper, sql: Any, params: Any = None
-) -> Any:
+def execute(original: Callable[..., Any]) -> Callable[..., Any]:
     """`execute` of both kinds of cursors: a raw query may have its answer in the cache."""
-    cursor.__dict__.pop(_RAW, None)
-    found = link.of(cursor.db)
-    if (
-        found is None
-        or found.orm
-        or not conf.get("CACHE_RAW")
-        or not conf.get("ENABLED")
-        or "_kogia_asked" in cursor.__dict__
-        or getattr(cursor.cursor, "name", None) is not None
-    ):
-        return original(cursor, sql, params)
 
+    def execute(cursor: CursorWrapper, sql: Any, params: Any = None) -> Any:
+        attributes = cursor.__dict__
+        if _RAW in attributes:
+            del attributes[_RAW]
+        found = link.of(cursor.db)
+        if (
+            found is None
+            or found.orm
+            or not conf.get("CACHE_RAW")
+            or not conf.get("ENABLED")
+            or "_kogia_asked" in attributes
+            or getattr(cursor.cursor, "name", None) is not None
+        ):
+            return original(cursor, sql, params)
+        return _execute_raw(original, found, cursor, sql, params)
+
+    return execute
+
+
+def _execute_raw(
+    original: Callable[..., Any], found: link.Link, cursor: CursorWrapper, sql: Any, params: Any
+) -> Any:
     def run() -> Any:
         cursor.__dict__["_kogia_asked"] = True
         try:
@@ -143,7 +163,7 @@ def execute(
         cursor.__dict__[_RAW] = Answer(description, rows, found.vendor, run)
         return _result(cursor, len(rows))
     result = run()
-    if answer is None or not answer.wants_rows() or not cursor.cursor.description:
+    if answer is None or not cursor.cursor.description:
         return result
     description = [Column(*tuple(column)[:7]) for column in cursor.cursor.description]
     rows = list(cursor.fetchall())
@@ -160,25 +180,28 @@ def _result(cursor: CursorWrapper, count: int) -> Any:
     return None if type(cursor.cursor).__module__.startswith("psycopg2") else cursor
 
 
-def attribute(original: Callable[..., Any], cursor: CursorWrapper, name: str) -> Any:
+def attribute(original: Callable[..., Any]) -> Callable[..., Any]:
     """What Django's cursor passes on: some methods of drivers run statements of their own."""
-    if name == "cursor" or name.startswith("__"):
-        return original(cursor, name)
-    answer = cursor.__dict__.get(_RAW)
-    if answer is not None:
-        if name in _OF_ANSWERS:
-            return getattr(answer, name)
-        if name not in _OF_CONNECTIONS:
-            # Only the driver knows: the query runs after all, up to where the rows were taken.
-            del cursor.__dict__[_RAW]
-            answer.run()
-            for _ in range(answer.rownumber):
-                cursor.cursor.fetchone()
-    method = original(cursor, name)
-    hook = _DRIVERS.get(name)
-    if hook is None or not callable(method) or link.of(cursor.db) is None:
-        return method
-    return functools.partial(hook, cursor, method)
+
+    def __getattr__(cursor: CursorWrapper, name: str) -> Any:
+        attributes = cursor.__dict__
+        if _RAW in attributes and name != "cursor" and not name.startswith("__"):
+            answer = attributes[_RAW]
+            if name in _OF_ANSWERS:
+                return getattr(answer, name)
+            if name not in _OF_CONNECTIONS:
+                # Only the driver knows: the query runs after all, up to where the rows were taken.
+                del attributes[_RAW]
+                answer.run()
+                for _ in range(answer.rownumber):
+                    cursor.cursor.fetchone()
+        found = original(cursor, name)
+        hook = _DRIVERS.get(name)
+        if hook is None or not callable(found) or link.of(cursor.db) is None:
+            return found
+        return functools.partial(hook, cursor, found)
+
+    return __getattr__
 
 
 def _run(
@@ -202,8 +225,9 @@ def _is_left_alone(sql: str) -> bool:
     )
 
 
-def _taking(name: str) -> Callable[..., Any]:
+def _taking(name: str, _: Any) -> Callable[..., Any]:
     """A method that takes rows, or gives up the rest."""
+    wraps_errors = name in CursorWrapper.WRAP_ERROR_ATTRS
 
     def take(cursor: CursorWrapper, *args: Any, **kwargs: Any) -> Any:
         answer = cursor.__dict__.get(_RAW)
@@ -211,25 +235,23 @@ def _taking(name: str) -> Callable[..., Any]:
             if name != "close":
                 return getattr(answer, name)(*args, **kwargs)
             del cursor.__dict__[_RAW]
-        found = link.of(cursor.db)
-        if found is None or not found.unfinished:
-            return call(cursor, *args, **kwargs)
+        method = getattr(cursor.cursor, name)
+        # One that there is not has nothing unfinished.
+        found = cursor.db.__dict__.get(link.PLACE)
+        if found is None or not found.has_unfinished:
+            if not wraps_errors:
+                return method(*args, **kwargs)
+            with cursor.db.wrap_database_errors:
+                return method(*args, **kwargs)
         result: Any = _NOTHING_FETCHED
         try:
-            result = call(cursor, *args, **kwargs)
+            with cursor.db.wrap_database_errors if wraps_errors else contextlib.nullcontext():
+                result = method(*args, **kwargs)
             return result
         finally:
             if _is_over(cursor, name, args, result):
                 found.finished(cursor.cursor)
 
-    def call(cursor: CursorWrapper, *args: Any, **kwargs: Any) -> Any:
-        method = getattr(cursor.cursor, name)
-        if not wraps_errors:
-            return method(*args, **kwargs)
-        with cursor.db.wrap_database_errors:
-            return method(*args, **kwargs)
-
-    wraps_errors = name in CursorWrapper.WRAP_ERROR_ATTRS
     take.__name__ = name
     return take
 
@@ -246,15 +268,18 @@ def _is_over(cursor: CursorWrapper, name: str, args: tuple[Any, ...], result: An
     return name == "fetchall" or result is None
 
 
-def _iterate(original: Callable[..., Any], cursor: CursorWrapper) -> Iterator[Any]:
-    answer = cursor.__dict__.get(_RAW)
-    if answer is not None:
-        yield from answer
-        return
-    yield from original(cursor)
-    found = link.of(cursor.db)
-    if found is not None and cursor.db.vendor != "mysql":
-        found.finished(cursor.cursor)
+def _iterate(original: Callable[..., Any]) -> Callable[..., Any]:
+    def __iter__(cursor: CursorWrapper) -> Iterator[Any]:
+        answer = cursor.__dict__.get(_RAW)
+        if answer is not None:
+            yield from answer
+            return
+        yield from original(cursor)
+        found = link.of(cursor.db)
+        if found is not None and cursor.db.vendor != "mysql":
+            found.finished(cursor.cursor)
+
+    return __iter__
 
 
 def _copy(cursor: CursorWrapper, method: Any, statement: Any, *args: Any, **kwargs: Any) -> Any:

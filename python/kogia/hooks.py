@@ -25,6 +25,7 @@ _WRITING = (
     compilers.SQLUpdateCompiler,
     compilers.SQLDeleteCompiler,
 )
+_READING = (MULTI, SINGLE)
 # Types whose values nobody can change.
 _FROZEN = frozenset(
     (type(None), bool, int, float, str, bytes, decimal.Decimal, uuid.UUID, datetime.datetime)
@@ -41,20 +42,20 @@ def install() -> None:
     """Hooks everything; does nothing if that is done."""
     if _originals:
         return
-    cursors.install(_hook)
-    _hook(CursorDebugWrapper, "execute", cursors.execute)
-    _hook(CursorWrapper, "execute", cursors.execute)
-    _hook(CursorWrapper, "_execute", cursors.run)
+    cursors.install(_put)
+    _put(CursorDebugWrapper, "execute", cursors.execute)
+    _put(CursorWrapper, "execute", cursors.execute)
+    _put(CursorWrapper, "_execute", cursors.run)
     _hook(CursorWrapper, "_executemany", cursors.run_many)
     _hook(CursorWrapper, "callproc", cursors.callproc)
-    _hook(CursorWrapper, "__getattr__", cursors.attribute)
+    _put(CursorWrapper, "__getattr__", cursors.attribute)
     _hook(BaseDatabaseWrapper, "connect", _connect)
     _hook(BaseDatabaseWrapper, "_commit", _commit)
     _hook(BaseDatabaseWrapper, "_rollback", _rollback)
     _hook(BaseDatabaseWrapper, "close", _close)
     _hook(BaseDatabaseWrapper, "set_autocommit", _set_autocommit)
     _hook(BaseDatabaseOperations, "execute_sql_flush", _execute_sql_flush)
-    _hook(compilers.SQLCompiler, "execute_sql", _execute_sql)
+    _put(compilers.SQLCompiler, "execute_sql", _execute_sql)
     _hook(compilers.SQLInsertCompiler, "execute_sql", _insert)
 
 
@@ -68,20 +69,26 @@ def uninstall() -> None:
             setattr(owner, name, original)
 
 
-def _hook(owner: type, name: str, hook: Callable[..., Any]) -> None:
-    """Puts a hook around a method, or in the place of one that there is not."""
+def _put(owner: type, name: str, make: Callable[[Any], Callable[..., Any]]) -> None:
+    """Puts a method in the place of another one, or of none, which `make` is handed."""
     original = owner.__dict__.get(name)
-    hooked: Callable[..., Any]
-    if original is None:
-        hooked = hook
-    else:
+    hooked = make(original)
+    if original is not None:
+        hooked = functools.wraps(original)(hooked)
+    _originals.append((owner, name, original))
+    setattr(owner, name, hooked)
 
-        @functools.wraps(original)
+
+def _hook(owner: type, name: str, hook: Callable[..., Any]) -> None:
+    """Puts a hook around a method: more convenient than `_put`, and slower by a call."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
             return hook(original, self, *args, **kwargs)
 
-    _originals.append((owner, name, original))
-    setattr(owner, name, hooked)
+        return hooked
+
+    _put(owner, name, make)
 
 
 def _connect(original: Callable[..., Any], wrapper: BaseDatabaseWrapper) -> Any:
@@ -152,76 +159,86 @@ def _execute_sql_flush(
 
 
 def _insert(original: Callable[..., Any], compiler: Any, *args: Any, **kwargs: Any) -> Any:
-    with link.orm(link.of(compiler.connection)):
-        return original(compiler, *args, **kwargs)
-
-
-def _execute_sql(
-    original: Callable[..., Any],
-    compiler: compilers.SQLCompiler,
-    result_type: Any = MULTI,
-    chunked_fetch: bool = False,
-    chunk_size: int = GET_ITERATOR_CHUNK_SIZE,
-) -> Any:
     found = link.of(compiler.connection)
-    policy = _policy(compiler, result_type, chunked_fetch) if found is not None else None
-    if found is None or policy is None:
-        with link.orm(found):
-            return original(compiler, result_type, chunked_fetch, chunk_size)
-    try:
-        sql, params = compiler.as_sql()
-    except EmptyResultSet:
-        sql, params = "", ()
-    if not sql:
-        return original(compiler, result_type, chunked_fetch, chunk_size)
-    # Columns that only the order needs are cut off, and of a single row only the first is read.
-    # An aggregate over a subquery has no such columns, nor the attribute.
-    width = compiler.col_count if getattr(compiler, "has_extra_select", False) else None
-    answer = found.look_up(sql, params, _shape(result_type, width), policy)
-    if isinstance(answer, list):
-        if result_type == SINGLE:
-            return answer[0] if answer else None
-        return iter([answer]) if chunked_fetch else [answer]
-    # The statement is made: making it again costs as much as a hit.
-    compiler.as_sql = lambda *args, **kwargs: (sql, params)  # type: ignore[method-assign]
-    if answer is not None:
-        found.expect(sql, answer)
-    began = time.perf_counter()
+    if found is None:
+        return original(compiler, *args, **kwargs)
     found.orm += 1
     try:
-        result = original(compiler, result_type, chunked_fetch, chunk_size)
+        return original(compiler, *args, **kwargs)
     finally:
         found.orm -= 1
-        del compiler.as_sql
-    observe.ran(found.wrapper.alias, sql, time.perf_counter() - began)
-    if answer is None or not answer.wants_rows():
+
+
+def _execute_sql(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`SQLCompiler.execute_sql`. Each read passes here: what a hit does not need is elsewhere."""
+
+    def execute_sql(
+        compiler: compilers.SQLCompiler,
+        result_type: Any = MULTI,
+        chunked_fetch: bool = False,
+        chunk_size: int = GET_ITERATOR_CHUNK_SIZE,
+    ) -> Any:
+        found = link.of(compiler.connection)
+        if found is None:
+            return original(compiler, result_type, chunked_fetch, chunk_size)
+        if result_type not in _READING or isinstance(compiler, _WRITING):
+            policy = None
+        else:
+            # An aggregate over a subquery is a query of its own around the one that was asked.
+            query = compiler.query
+            own = query.__dict__.get("kogia")
+            own = own or getattr(query, "inner_query", query).__dict__.get("kogia")
+            policy = conf.policy(own or ())
+        if policy is None or (chunked_fetch and not policy.iterators):
+            found.orm += 1
+            try:
+                return original(compiler, result_type, chunked_fetch, chunk_size)
+            finally:
+                found.orm -= 1
+        try:
+            sql, params = compiler.as_sql()
+        except EmptyResultSet:
+            sql, params = "", ()
+        if not sql:
+            return original(compiler, result_type, chunked_fetch, chunk_size)
+        # Columns that only the order needs are cut off, and of a single row only the first is read.
+        # An aggregate over a subquery has no such columns, nor the attribute.
+        width = compiler.col_count if getattr(compiler, "has_extra_select", False) else None
+        answer = found.look_up(sql, params, _shape(result_type, width), policy)
+        if isinstance(answer, list):
+            if result_type == SINGLE:
+                return answer[0] if answer else None
+            return iter([answer]) if chunked_fetch else [answer]
+        # The statement is made: making it again costs as much as a hit.
+        compiler.as_sql = lambda *args, **kwargs: (sql, params)  # type: ignore[method-assign]
+        found.expected = None if answer is None else sql
+        began = time.perf_counter()
+        found.orm += 1
+        try:
+            result = original(compiler, result_type, chunked_fetch, chunk_size)
+        finally:
+            found.orm -= 1
+            del compiler.as_sql
+        if observe.current.get() is not None:
+            observe.ran(found.wrapper.alias, sql, time.perf_counter() - began)
+        if answer is None:
+            return result
+        if result_type == SINGLE:
+            found.fill(answer, [] if result is None else [result])
+        elif not isinstance(result, list):
+            return _fill_at_the_end(found, answer, result)
+        else:
+            rows = result[0] if len(result) == 1 else [row for chunk in result for row in chunk]
+            found.fill(answer, rows)
         return result
-    if result_type == SINGLE:
-        found.fill(answer, [] if result is None else [result])
-        return result
-    if isinstance(result, list):
-        found.fill(answer, [row for chunk in result for row in chunk])
-        return result
-    return _fill_at_the_end(found, answer, result)
+
+    return execute_sql
 
 
 @functools.cache
 def _shape(result_type: str, width: int | None) -> bytes:
     """What the rows of a statement look like, beyond the statement."""
     return f"{result_type}{'' if width is None else width}".encode()
-
-
-def _policy(
-    compiler: compilers.SQLCompiler, result_type: Any, chunked_fetch: bool
-) -> conf.Policy | None:
-    """By which settings the cache may answer a compiler's statement; `None` if it is no read."""
-    if result_type not in (MULTI, SINGLE) or isinstance(compiler, _WRITING):
-        return None
-    query = compiler.query
-    # An aggregate over a subquery is a query of its own around the one that was asked.
-    own = query.__dict__.get("kogia") or getattr(query, "inner_query", query).__dict__.get("kogia")
-    policy = conf.policy(own or ())
-    return None if chunked_fetch and not policy.iterators else policy
 
 
 def _fill_at_the_end(

@@ -28,13 +28,14 @@ def note(database: str, changed: Mapping[str, str], cache_alias: str | None = No
     # What did it is for the toolbar's panel: without it, writes do not pay for its text.
     text = _origin() if settings.DEBUG or "debug_toolbar" in apps.app_configs else None
     for table, cause in changed.items():
-        notes.write(_name(database, table, cache_alias), f"{text}\n{cause}" if text else "")
+        name = notes.name(database, table, cache_alias or "")
+        notes.write(name, f"{text}\n{cause}" if text else "")
 
 
 def last(database: str, tables: Iterable[str], cache_alias: str | None = None) -> float:
     """When one of these tables was last invalidated, in seconds since 1970; 0 if never."""
     return max(
-        notes.last(_name(database, table, alias))
+        notes.last(notes.name(database, table, alias or ""))
         for table in {*tables, EVERYTHING}
         for alias in {None, cache_alias}
     )
@@ -42,7 +43,8 @@ def last(database: str, tables: Iterable[str], cache_alias: str | None = None) -
 
 def why(database: str, table: str) -> tuple[float, str, str] | None:
     """When a table was last invalidated, by whom, and by which statement, as far as noted."""
-    found = [notes.read(_name(database, name, None)) for name in (table, EVERYTHING)]
+    names = [notes.name(database, name, "") for name in (table, EVERYTHING)]
+    found = [notes.read(name) for name in names]
     latest = max((note for note in found if note is not None), default=None)
     if latest is None:
         return None
@@ -75,7 +77,3 @@ def _names() -> dict[str, str]:
     """How the models call their tables."""
     models = apps.get_models(include_auto_created=True)
     return {conf.canonical(model._meta.db_table): model._meta.db_table for model in models}
-
-
-def _name(database: str, table: str, cache_alias: str | None) -> str:
-    return notes.name(database, table, cache_alias or "")

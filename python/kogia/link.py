@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError
 from django.db.backends.signals import connection_created
 from django.utils.connection import ConnectionProxy
 
-from . import _kogia, conf, engine, faults, introspection, invalidations, observe, replicas
+from . import _kogia, conf, engine, faults, introspection, invalidations, observe, replicas, signals
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -26,6 +26,8 @@ Rows = list[tuple[Any, ...]]
 _HARMLESS = frozenset(
     ("SELECT", "SET", "PRAGMA", "SHOW", "BEGIN", "START", "SAVEPOINT", "RELEASE", "ROLLBACK")
 )
+# Where a connection keeps its link.
+PLACE = "_kogia_link"
 # A statement that nobody understands, so it may do anything.
 ANYTHING = "UNKNOWN TO KOGIA"
 # Errors of MySQL that leave the transaction open: constraints, and what it does not understand.
@@ -57,6 +59,8 @@ class Link:
         # Whether the cache may answer and be filled, beside being invalidated.
         self.reads = False
         self.in_memory = False
+        # Whether all that a look-up needs is known, but for what changes with each statement.
+        self.is_plain = False
         # Whether the connection leads to the server that takes the writes.
         self.is_primary = False
         # What is known of the primary, if the connection leads to a replica.
@@ -72,8 +76,10 @@ class Link:
         self.unseen: list[tuple[str, Any]] = []
         # How many calls of the ORM are under way: what they send is not raw SQL.
         self.orm = 0
-        # The text of a read that is about to be sent, and of which the session knows all.
+        # The text of a read that was looked up, and whose rows may be stored: it comes next.
         self.expected: str | None = None
+        # Whether the last look-up got as far as the engine.
+        self.is_fit = True
         # The code of the last error of MySQL.
         self.failure: int | None = None
         # Tables that the open transaction has changed, and those of which nobody was told yet,
@@ -85,6 +91,8 @@ class Link:
         self.unfinished: weakref.WeakKeyDictionary[Any, tuple[Session, Running, str] | None] = (
             weakref.WeakKeyDictionary()
         )
+        # False where there are none for certain; asking the dictionary takes longer.
+        self.has_unfinished = False
 
     def connected(self, *, by_hand: bool = False) -> None:
         """A connection was opened, or somebody put one in by hand."""
@@ -92,7 +100,7 @@ class Link:
         self.by_hand = by_hand
         self.unfinished.clear()
         self.session, self.database, self.reads = None, None, False
-        self.is_unknown = False
+        self.is_unknown, self.is_plain = False, False
         self.raw = self.wrapper.connection
         self.forks = engine.forks
         self._identify(fresh=True)
@@ -114,7 +122,7 @@ class Link:
         if self.session is not None and self.raw is not None and self.vendor == "sqlite":
             self.session.closed()
         self.raw = None
-        self.session, self.database = None, None
+        self.session, self.database, self.is_plain = None, None, False
         self.unseen = []
         self.changed.clear()
 
@@ -124,24 +132,55 @@ class Link:
         """The rows of a query, or the right to store them, or `None` if neither may be."""
         if policy is None:
             policy = conf.policy()
-        recording = observe.current.get()
-        if not policy.enabled or self.wrapper.alias not in policy.aliases:
-            if recording is not None:
-                why = "the settings say not to cache it"
-                recording.read(self.wrapper.alias, sql, ("bypass", why), time.perf_counter())
+        if observe.current.get() is not None:
+            return self._look_up_recorded(sql, params, shape, policy)
+        wrapper, raw = self.wrapper, self.raw
+        if not policy.enabled or wrapper.alias not in policy.aliases:
             return None
-        if recording is None:
-            return self._look_up(sql, params, shape, policy.options)
+        # The common case at once. Where one of these does not hold, there is more to think of.
+        if (
+            self.is_plain
+            and self.reads
+            and raw is wrapper.connection
+            and self.session is not None
+            and self.zone == wrapper.timezone
+            and not (self.connecting or wrapper.needs_rollback or wrapper.closed_in_transaction)
+            and not self.has_unfinished
+        ):
+            is_open = introspection.is_open(self.vendor, raw)
+            if is_open or self.vendor == "mysql" or introspection.commits_alone(self.vendor, raw):
+                found = self.session.look_up_at_once(sql, params, shape, policy.options, is_open)
+                if found is not False:
+                    return found
+        return self._look_up_with_care(sql, params, shape, policy.options)
+
+    def _look_up_recorded(
+        self, sql: str, params: Any, shape: bytes, policy: conf.Policy
+    ) -> Rows | Permit | None:
+        """`look_up` while somebody watches."""
+        recording = observe.current.get()
+        token = observe.current.set(None)
         began = time.perf_counter()
-        found = self._look_up(sql, params, shape, policy.options)
-        why = "the connection is not fit for it just now"
-        outcome = ("bypass", why) if found is None else observe.last_outcome()
-        recording.read(self.wrapper.alias, sql, outcome, began)
+        self.is_fit = True
+        try:
+            found = self.look_up(sql, params, shape, policy)
+        finally:
+            observe.current.reset(token)
+        alias = self.wrapper.alias
+        if not policy.enabled or alias not in policy.aliases:
+            outcome: tuple[str, str | None] = ("bypass", "the settings say not to cache it")
+        elif self.is_fit:
+            outcome = observe.last_outcome()
+        else:
+            outcome = ("bypass", "the connection is not fit for it just now")
+        if recording is not None:
+            recording.read(alias, sql, outcome, began)
         return found
 
-    def _look_up(
+    def _look_up_with_care(
         self, sql: str, params: Any, shape: bytes, options: Options
     ) -> Rows | Permit | None:
+        self.is_fit = False
         wrapper = self.wrapper
         if self.connecting or wrapper.needs_rollback:
             return None
@@ -154,29 +193,33 @@ class Link:
         if wrapper.connection is None:
             rows = self._look_up_unconnected(sql, params, shape, options)
             if rows is not None:
+                self.is_fit = True
                 return rows
             # The right to store belongs to the connection that runs the query.
             wrapper.ensure_connection()
         session = self.ready()
-        if session is None or not self.reads or self.unfinished:
+        self.has_unfinished = bool(self.unfinished)
+        if session is None or not self.reads or self.has_unfinished:
             return None
         following = self.following
         if following is not None and session.in_transaction():
             # What the transaction has read before may be older than what the cache says.
             return None
-        found = session.look_up(sql, params, shape=shape, options=options)
-        if not isinstance(found, list) and self._has_learned(session, found):
+        self.is_fit = True
+        found = session.look_up(sql, params, shape, options)
+        if found is None and self._has_learned(session):
             # The same query may be cached now.
-            found = session.look_up(sql, params, shape=shape, options=options)
-        if isinstance(found, list) or following is None or following.may_fill(found):
+            found = session.look_up(sql, params, shape, options)
+        if found is None or isinstance(found, list) or following is None:
             return found
-        return None
+        self.is_fit = following.may_fill(found)
+        return found if self.is_fit else None
 
-    def _has_learned(self, session: Session, permit: Permit) -> bool:
+    def _has_learned(self, session: Session) -> bool:
         """Whether a look-up has shown that the schema has changed, and what it is now is known."""
-        if permit.wants_rows() or session.in_transaction():
+        if session.in_transaction() or self.database is None:
             return False
-        if self.database is None or not self.database.is_catalog_outdated():
+        if not self.database.is_catalog_outdated():
             return False
         self._load_catalog()
         return True
@@ -189,23 +232,24 @@ class Link:
         if unknown is not None:
             faults.not_cached(unknown)
 
-    def expect(self, sql: str, permit: Permit) -> None:
-        """The query that was looked up is what the connection runs next.
+    def is_expected(self, sql: str) -> bool:
+        """Whether a statement is the read that was looked up, and nothing came in between.
 
-        A result that may be stored is that of a pure read. Outside of transactions such a read
-        changes nothing that the session keeps, so `run` has nothing to tell it. SQLite's cursors
-        hold snapshots, though.
+        A result that may be stored is that of a pure read: outside of transactions it changes nothing
+        that the session keeps, so there is nothing to tell it. SQLite's cursors hold snapshots, though.
         """
-        self.expected = None
-        if self.vendor != "sqlite" and self.session is not None and permit.wants_rows():
-            self.expected = None if self.session.in_transaction() else sql
+        return (
+            self.expected is sql
+            and self.vendor != "sqlite"
+            and self.wrapper.autocommit
+            and self.raw is self.wrapper.connection
+            and self.session is not None
+            and not self.session.in_transaction()
+        )
 
     def run(self, sql: str, params: Any, call: Callable[[], T], cursor: Any = None) -> T:
         """Runs a statement, or an end of a transaction. `cursor` is the driver's."""
-        # Anything that came in between, such as what an `execute_wrapper` did, counts.
-        expected, self.expected = self.expected, None
-        if expected is sql and self.wrapper.autocommit and self.raw is self.wrapper.connection:
-            return call()
+        self.expected = None
         if self.connecting:
             word = _first_word(sql)
             if word in ("SELECT", "SET", "PRAGMA", "SHOW"):
@@ -236,7 +280,7 @@ class Link:
         if session is None:
             self._refuse_without_store(sql)
             return None, None
-        if cursor is not None:
+        if cursor is not None and self.has_unfinished:
             self.finished(cursor)
         try:
             return session, session.before(sql, params)
@@ -252,7 +296,13 @@ class Link:
         cursor: Any = None,
     ) -> None:
         """The second half of `run`: the driver is back."""
-        if outcome and cursor is not None and self._is_unfinished(running, sql, cursor):
+        if (
+            outcome
+            and cursor is not None
+            and self.vendor != "postgresql"
+            and self._is_unfinished(running, sql, cursor)
+        ):
+            self.has_unfinished = True
             if running.marks():
                 # Its commit is yet to come.
                 self.unfinished[cursor] = (session, running, sql)
@@ -262,21 +312,29 @@ class Link:
         if outcome is False:
             self._settle_failure(session, sql)
             in_transaction = session.in_transaction()
-        self._note(running, outcome, sql, in_transaction)
+        written = running.written
+        if written is not None or self.changed:
+            self._note(written, outcome, sql, in_transaction)
         if self.vendor == "sqlite" and session.wants_attached():
             self._ask_attached(session)
 
     def finished(self, cursor: Any) -> None:
         """A cursor's statement is over."""
         found = self.unfinished.pop(cursor, None)
+        self.has_unfinished = bool(self.unfinished)
         if found is not None:
             session, running, sql = found
             in_transaction = session.after(running, True)
-            self._note(running, True, sql, in_transaction)
+            self._note(running.written, True, sql, in_transaction)
 
-    def _note(self, running: Running, outcome: bool | None, sql: str, in_transaction: bool) -> None:
+    def _note(
+        self,
+        written: tuple[list[str], bool] | None,
+        outcome: bool | None,
+        sql: str,
+        in_transaction: bool,
+    ) -> None:
         """Notes what a statement has changed, and tells of it when that is committed."""
-        written = running.written
         if written is not None and outcome is not False:
             tables, is_wide = written
             self.changed.update(dict.fromkeys(tables, sql))
@@ -291,6 +349,8 @@ class Link:
         """Tables were invalidated: notes when, and sends the signal as soon as that may be."""
         if self.database is not None:
             invalidations.note(self.database.name, changed)
+        if observe.current.get() is None and not signals.post_invalidation.receivers:
+            return
         self.untold |= changed
         if self.wrapper.autocommit:
             self.tell()
@@ -332,7 +392,7 @@ class Link:
             return None
         if self.session is None or self.database is not database:
             self.database, self.session = database, database.session()
-        found = self.session.look_up(sql, params, shape=shape, options=options)
+        found = self.session.look_up(sql, params, shape, options)
         return found if isinstance(found, list) else None
 
     def ready(self) -> Session | None:
@@ -345,7 +405,7 @@ class Link:
             self.closed()
             if raw is not None:
                 self.connected(by_hand=True)
-        elif raw is not None and self._must_identify():
+        elif raw is not None and not self.is_plain and self._must_identify():
             self._identify(fresh=False)
         session = self.session
         if session is None or raw is None:
@@ -361,7 +421,7 @@ class Link:
             if waiting:
                 self._load_catalog()
                 self._ask_about_writers()
-            if not introspection.commits_alone(self.vendor, raw):
+            if self.vendor != "mysql" and not introspection.commits_alone(self.vendor, raw):
                 # The driver begins a transaction by itself.
                 session.after(session.before(introspection.begin(raw), None), True)
         return session
@@ -396,6 +456,7 @@ class Link:
         self.reads = identity.primary
         if self.following is not None:
             self.reads = self.following.primary is not None
+        self.is_plain = not (self.in_memory or self.prepares) and self.following is None
         if idle:
             self._load_catalog()
         else:
@@ -558,14 +619,14 @@ def orm(found: Link | None) -> Iterator[None]:
 def of(wrapper: BaseDatabaseWrapper) -> Link | None:
     """The link of a connection, or `None` if its database is not to be cached."""
     try:
-        link: Link | None = wrapper.__dict__["_kogia_link"]
+        link: Link | None = wrapper.__dict__[PLACE]
         return link
     except KeyError:
         if isinstance(wrapper, ConnectionProxy):
             # `django.db.connection` stands for the connection of whichever thread asks.
             return of(wrapper._connections[wrapper._alias])
         link = Link(wrapper) if _is_supported(wrapper) else None
-        wrapper.__dict__["_kogia_link"] = link
+        wrapper.__dict__[PLACE] = link
         return link
 
 

@@ -1,19 +1,32 @@
 """Notes that the processes of a machine leave for one another, for people to read.
 
-They stand beside a file store, one small file for each; with a store in memory each process has
-its own. A note is a moment and, where it costs nothing that anybody would mind, a text. No
-decision about freshness asks for them. They are written by `src/notes.rs`.
+They stand beside a file store; with another store each process has its own. A note is a moment and,
+where it costs nothing that anybody would mind, a text. No decision about freshness asks for them.
+
+All moments are in one file that each process maps into its memory, because every write of the
+application notes one. A name chooses its place there. Two names may share one; then the later moment
+counts for both. Texts are files of their own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import io
+import mmap
 import os
+import pathlib
 import time
 from typing import NamedTuple
 
 from . import engine, stores
+
+# Two of five hundred tables share a place every other time. The file has holes where there is nothing.
+_PLACES = 1 << 18
+# How many seconds a process may not notice that somebody has deleted the folder.
+_WATCH_INTERVAL = 1.0
+_LONGEST_TEXT = 4_000
 
 
 class Note(NamedTuple):
@@ -33,44 +46,39 @@ def name(*parts: str) -> str:
 
 
 def write(name: str, text: str = "") -> None:
-    """Notes that something happened now. Nobody waits until it is written."""
-    folder = _folder()
-    if folder is None:
+    """Notes that something happened now. A folder that cannot be written costs the note."""
+    shared = _shared()
+    if shared is None:
         _in_memory[name] = Note(time.time(), text)
         return
-    cache = engine.opened()
-    if cache is not None:
-        cache.note(f"{folder}/{name}", text)
+    if time.monotonic() - shared.watched > _WATCH_INTERVAL:
+        shared.watch()
+    now = time.time_ns()
+    if text:
+        # First, so that nobody finds the moment and an older text.
+        shared.write_text(name, f"{now}\n{text[:_LONGEST_TEXT]}")
+    if shared.moments is not None:
+        shared.moments[_place(name)] = now
 
 
 def read(name: str) -> Note | None:
     """The last note of a name."""
-    folder = _folder()
-    if folder is None:
+    shared = _shared()
+    if shared is None:
         return _in_memory.get(name)
-    path = f"{folder}/{name}"
-    _catch_up()
-    try:
-        at = os.stat(path).st_mtime_ns
-        with open(path, errors="replace") as file:
-            moment, _, text = file.read().partition("\n")
-    except OSError:
-        return None
-    # A note without a text may stand over an older one that had a text.
-    return Note(at / 1e9, text if moment == str(at) else "")
+    at = shared.moment(name)
+    moment, _, text = shared.read_text(name).partition("\n")
+    # A note without a text may be later than one that had a text.
+    return Note(at / 1e9, text if moment == str(at) else "") if at else None
 
 
 def last(name: str) -> float:
     """The moment of the last note of a name, or 0."""
-    folder = _folder()
-    if folder is None:
+    shared = _shared()
+    if shared is None:
         note = _in_memory.get(name)
         return 0.0 if note is None else note.at
-    _catch_up()
-    try:
-        return os.stat(f"{folder}/{name}").st_mtime_ns / 1e9
-    except OSError:
-        return 0.0
+    return shared.moment(name) / 1e9
 
 
 def forget() -> None:
@@ -78,10 +86,66 @@ def forget() -> None:
     _in_memory.clear()
 
 
-def _catch_up() -> None:
-    cache = engine.opened()
-    if cache is not None:
-        cache.catch_up()
+class _Shared:
+    """The notes in a folder."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = pathlib.Path(folder)
+        self.moments: memoryview | None = None
+        self.watched = 0.0
+        self._file: tuple[int, int] | None = None
+
+    def watch(self) -> None:
+        """Maps the file of the moments, if it is another one than before."""
+        self.watched = time.monotonic()
+        path = self.folder / "moments"
+        try:
+            found = os.stat(path)
+            if (found.st_dev, found.st_ino) == self._file:
+                return
+        except OSError:
+            pass
+        self.moments = None
+        with contextlib.suppress(OSError), self._open(path) as file:
+            found = os.fstat(file.fileno())
+            if found.st_size < 8 * _PLACES:
+                file.truncate(8 * _PLACES)
+            self.moments = memoryview(mmap.mmap(file.fileno(), 8 * _PLACES)).cast("Q")
+            self._file = (found.st_dev, found.st_ino)
+
+    def moment(self, name: str) -> int:
+        """When something last happened, in nanoseconds since 1970; 0 if never."""
+        self.watch()
+        return 0 if self.moments is None else self.moments[_place(name)]
+
+    def write_text(self, name: str, text: str) -> None:
+        with contextlib.suppress(OSError), self._open(self.folder / name) as file:
+            file.truncate()
+            file.write(text.encode(errors="replace"))
+
+    def read_text(self, name: str) -> str:
+        try:
+            return (self.folder / name).read_text(errors="replace")
+        except OSError:
+            return ""
+
+    def _open(self, path: pathlib.Path) -> io.FileIO:
+        # Only the user who runs the application reads them: they name its tables and statements.
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
+
+
+@functools.lru_cache(maxsize=4_096)
+def _place(name: str) -> int:
+    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % _PLACES
+
+
+def _shared() -> _Shared | None:
+    folder = _folder()
+    return None if folder is None else _shared_in(folder)
+
+
+_shared_in = functools.lru_cache(maxsize=8)(_Shared)
 
 
 def _folder() -> str | None:

@@ -1,12 +1,12 @@
 //! The cache and its databases.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use kogia::core::{DatabaseId, Dialect, UnknownDialectError, Value};
 use kogia::{
-    Backend, BuildError, OnStoreFailure, Resolver, StoreError, TablePolicy, Verdict, introspect,
+    Backend, Background, BuildError, OnStoreFailure, Resolver, StoreError, StoreUrl, TablePolicy,
+    Verdict, introspect,
 };
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -15,7 +15,7 @@ use pyo3::types::PyDict;
 use crate::faults::{Faults, Listening};
 use crate::resolve::{Abandoned, Waiting};
 use crate::session::Session;
-use crate::{notes, outcome, parameters};
+use crate::{outcome, parameters};
 
 /// A cache over the store that a URL names.
 #[pyclass(frozen, module = "kogia._kogia")]
@@ -49,6 +49,10 @@ impl Cache {
         }
         if let Some(lease) = lease {
             builder = builder.lease(duration(lease)?);
+        }
+        if let Ok(StoreUrl::File { .. }) = url.parse() {
+            // A result takes as long to store as all else that Kogia does about a query.
+            builder = builder.background(Background::Fills);
         }
         if strict {
             builder = builder.on_store_failure(OnStoreFailure::Strict);
@@ -100,7 +104,7 @@ impl Cache {
         Ok(dict)
     }
 
-    /// Waits until the store and the notes have all that they were told.
+    /// Waits until the store has all that it was told.
     fn catch_up(&self, py: Python<'_>) {
         py.detach(|| self.cache.catch_up());
     }
@@ -108,15 +112,6 @@ impl Cache {
     /// Catches up, and ends the thread that this takes; it starts again when there is something to do.
     fn rest(&self, py: Python<'_>) {
         py.detach(|| self.cache.rest());
-    }
-
-    /// Notes in a file that something happened now. Nobody waits for it.
-    fn note(&self, path: PathBuf, text: String) {
-        let now = SystemTime::now();
-        self.cache.later(move || {
-            // A folder that cannot be written costs the note, not what it is about.
-            let _ = notes::write(&path, &text, now);
-        });
     }
 
     /// Forgets all entries of all databases.

@@ -4,8 +4,8 @@
 //! module turns Python values into the engine's and back, and never takes a caching decision.
 
 mod cache;
+mod decoded;
 mod faults;
-mod notes;
 mod outcome;
 mod parameters;
 mod resolve;

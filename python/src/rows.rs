@@ -41,21 +41,35 @@ pub(crate) fn encode(rows: &Bound<'_, PyList>) -> PyResult<Result<Vec<u8>, Strin
     Ok(builder.finish().map_err(|error| error.to_string()))
 }
 
-/// Decodes rows into a list of tuples; `None` if the bytes are not what [`encode`] gave.
-pub(crate) fn decode<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Option<Bound<'py, PyList>>> {
+/// Decodes rows into a list of tuples, and says whether nothing in them can be changed; `None` if the
+/// bytes are not what [`encode`] gave.
+pub(crate) fn decode<'py>(
+    py: Python<'py>,
+    bytes: &[u8],
+) -> PyResult<Option<(Bound<'py, PyList>, bool)>> {
     let Ok(rows) = Rows::parse(bytes) else {
         return Ok(None);
     };
     let types = Types::get(py)?;
     let list = PyList::empty(py);
     let mut cells = Vec::new();
+    let mut all_frozen = true;
     for row in rows.iter() {
         for cell in row.iter() {
+            all_frozen &= is_frozen(&cell);
             cells.push(object(py, types, cell)?);
         }
         list.append(PyTuple::new(py, cells.drain(..))?)?;
     }
-    Ok(Some(list))
+    Ok(Some((list, all_frozen)))
+}
+
+/// Whether nobody can change a cell's object.
+fn is_frozen(cell: &Cell<'_>) -> bool {
+    !matches!(
+        cell,
+        Cell::Array(_) | Cell::Composite(_) | Cell::OtherText { .. } | Cell::OtherBytes { .. }
+    )
 }
 
 /// Values in one list of bytes; `None` if one of them has a type that is not known.

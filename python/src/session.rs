@@ -6,11 +6,11 @@ use kogia::core::{Outcome, Statement, Wide};
 use kogia::{Encoded, Lookup, Marks, Query, QueryMode, QueryOptions, TableFilter, introspect};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBool, PyBytes, PyList};
 
 use crate::faults::Faults;
 use crate::resolve::Waiting;
-use crate::{cache, parameters, rows};
+use crate::{cache, decoded, parameters, rows};
 
 pyo3::create_exception!(
     kogia._kogia,
@@ -92,6 +92,12 @@ impl Session {
         }
     }
 
+    /// Whether there is a catalog to load or a writer to ask about, and no transaction is in the way.
+    fn has_work(&self, inner: &Inner) -> bool {
+        !inner.session.in_transaction()
+            && (inner.session.database().is_catalog_outdated() || self.waiting.is_waiting())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let dropped = std::mem::take(&mut *lock(&self.dropped));
@@ -108,9 +114,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[pymethods]
 impl Session {
-    /// Looks a query up. A list of rows is the answer; a `Permit` says to run the query and may
-    /// want its rows.
-    #[pyo3(signature = (sql, parameters, *, shape=b"".as_slice(), options=None))]
+    /// Looks a query up. A list of rows is the answer; a `Permit` says to run the query and wants its
+    /// rows; `None` says to run it and no more.
+    #[pyo3(signature = (sql, parameters, shape=b"".as_slice(), options=None))]
     fn look_up<'py>(
         &self,
         py: Python<'py>,
@@ -118,7 +124,7 @@ impl Session {
         parameters: Option<&Bound<'py, PyAny>>,
         shape: &[u8],
         options: Option<&Options>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let held = parameters::Bound::new(parameters)?;
         let parameters = held.as_ref().map(parameters::Bound::parameters);
         // Python runs queries in its own time, so nobody waits for it.
@@ -135,18 +141,54 @@ impl Session {
         };
         let found = self.wait(py, |inner| inner.session.look_up(&query));
         self.faults.report(py);
-        if let Lookup::Cached(bytes) = &found
-            // A zone may be known to the machine that stored the rows and not to this one.
-            && let Ok(Some(rows)) = rows::decode(py, bytes)
-        {
-            return Ok(rows.into_any());
+        match found {
+            Lookup::Cached(bytes) => {
+                // A zone may be known to the machine that stored the rows and not to this one. Then,
+                // and for bytes that are no rows: run the query, and leave the entry to its TTL.
+                let rows = decoded::rows(py, &bytes).unwrap_or(None);
+                Ok(rows.map(Bound::into_any))
+            }
+            Lookup::Run(permit) if permit.wants_result() => {
+                let permit = Permit(Mutex::new(Some(permit)));
+                Ok(Some(Bound::new(py, permit)?.into_any()))
+            }
+            Lookup::Run(_) => Ok(None),
         }
-        let permit = match found {
-            Lookup::Run(permit) => Some(permit),
-            // Bytes that are no rows: run the query, and leave the entry to its TTL.
-            Lookup::Cached(_) => None,
-        };
-        Ok(Bound::new(py, Permit(Mutex::new(permit)))?.into_any())
+    }
+
+    /// `observe`, and then `look_up`, where there is nothing to be done in between; `False` if there is.
+    #[pyo3(signature = (sql, parameters, shape, options, open))]
+    fn look_up_at_once<'py>(
+        &self,
+        py: Python<'py>,
+        sql: &str,
+        parameters: Option<&Bound<'py, PyAny>>,
+        shape: &[u8],
+        options: Option<&Options>,
+        open: Option<bool>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let not_now = || Ok(Some(PyBool::new(py, false).to_owned().into_any()));
+        {
+            let mut inner = self.lock();
+            if let Some(open) = open {
+                if !open && inner.session.in_transaction() {
+                    return not_now();
+                }
+                inner.session.observe_transaction(open);
+            }
+            if self.has_work(&inner) {
+                return not_now();
+            }
+        }
+        let found = self.look_up(py, sql, parameters, shape, options)?;
+        if found.is_none() {
+            let session = &self.lock().session;
+            if !session.in_transaction() && session.database().is_catalog_outdated() {
+                // The look-up has shown that the schema has changed.
+                return not_now();
+            }
+        }
+        Ok(found)
     }
 
     /// Stores the rows of a query that ran; the first `head` of them describe the others. Answers
@@ -241,8 +283,7 @@ impl Session {
             }
             inner.session.observe_transaction(open);
         }
-        (!inner.session.in_transaction())
-            .then(|| inner.session.database().is_catalog_outdated() || self.waiting.is_waiting())
+        (!inner.session.in_transaction()).then(|| self.has_work(&inner))
     }
 
     /// Whether a transaction is open, or may be.
@@ -285,12 +326,6 @@ impl Permit {
 
 #[pymethods]
 impl Permit {
-    /// Whether the rows are wanted.
-    fn wants_rows(&self) -> bool {
-        let permit = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        permit.as_ref().is_some_and(kogia::Permit::wants_result)
-    }
-
     /// The tags of the query with their generations, as bytes; `None` if the rows are not wanted.
     fn stamp<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         let permit = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -391,7 +426,7 @@ impl Options {
 #[pyfunction]
 pub(crate) fn round_trip<'py>(rows: &Bound<'py, PyList>) -> PyResult<Option<Bound<'py, PyList>>> {
     match rows::encode(rows)? {
-        Ok(bytes) => rows::decode(rows.py(), &bytes),
+        Ok(bytes) => Ok(rows::decode(rows.py(), &bytes)?.map(|(rows, _)| rows)),
         Err(_) => Ok(None),
     }
 }
