@@ -228,7 +228,9 @@ def _execute_sql(original: Callable[..., Any]) -> Callable[..., Any]:
         elif not isinstance(result, list):
             return _fill_at_the_end(found, answer, result)
         else:
-            rows = result[0] if len(result) == 1 else [row for chunk in result for row in chunk]
+            # Some drivers give a chunk as a tuple.
+            is_one = len(result) == 1 and isinstance(result[0], list)
+            rows = result[0] if is_one else [row for chunk in result for row in chunk]
             found.fill(answer, rows)
         return result
 

@@ -405,7 +405,11 @@ class Link:
             self.closed()
             if raw is not None:
                 self.connected(by_hand=True)
-        elif raw is not None and self._must_identify():
+        elif (
+            raw is not None
+            and not (self.is_plain and self.session is not None)
+            and self._must_identify()
+        ):
             self._identify(fresh=False)
         session = self.session
         if session is None or raw is None:
@@ -427,8 +431,6 @@ class Link:
         return session
 
     def _must_identify(self) -> bool:
-        if self.is_plain and self.session is not None:
-            return False
         if self.in_memory and self.forks != engine.forks:
             # A child of a fork has a copy of the database, which is another one from now on.
             return True

@@ -67,6 +67,8 @@ def works_on():
 
 
 def delete(folder):
+    # What this process has yet to store would come back while the files are deleted one by one.
+    engine.opened().catch_up()
     shutil.rmtree(folder)
 
 
@@ -76,7 +78,7 @@ def delete_files(folder):
 
 
 def replace_by_a_file(folder):
-    shutil.rmtree(folder)
+    delete(folder)
     folder.write_text("in the way")
 
 
