@@ -4,6 +4,7 @@ mod connection;
 mod examine;
 mod owners;
 mod scripts;
+mod sentinel;
 mod url;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +15,8 @@ use kogia_core::{Fill, Generation, OwnerId, ReadRequest, ReadResponse, Tag, TagS
 use redis::{RedisResult, Script, ScriptInvocation, Value};
 use smallvec::SmallVec;
 
-use self::connection::{Connection, Connections, Refused, is_full};
-pub use self::url::{RedisAddress, RedisUrl};
+use self::connection::{Connection, Connections, Refused, Server, is_full};
+pub use self::url::{RedisAddress, RedisSentinels, RedisUrl};
 use super::remote::{
     ATTEMPTS, GENERATION_TTL, backend, count_out_of_memory, entry, failed, in_incarnation,
     stored_generation as generation,
@@ -58,7 +59,7 @@ impl RedisStore {
     /// be: an application starts, and works, without it.
     pub fn new(url: RedisUrl) -> Self {
         RedisStore {
-            connections: Connections::new(url.clone()),
+            connections: Connections::new(Server::new(url.clone())),
             keys: Keys::new(&url.prefix),
             url,
             evicted_before: AtomicU64::new(u64::MAX),

@@ -8,12 +8,15 @@ use std::time::Duration;
 use url::Url;
 
 use crate::store::StoreUrlError;
-use crate::store::remote::options::{Options, wrong};
+use crate::store::remote::options::{Options, host_and_port, wrong};
 
 /// A Redis or Valkey server, as its URL names it.
 ///
 /// `redis://user:password@host:6379/0`, `rediss://…` with TLS, `unix:///run/redis.sock?db=1`;
-/// `redis+unix://`, `valkey://`, `valkeys://` and `valkey+unix://` mean the same. Options stand in the query:
+/// `redis+unix://`, `valkey://`, `valkeys://` and `valkey+unix://` mean the same.
+/// `redis-sentinel://user:password@host:26379,other:26379/service/0` (or `valkey-sentinel://`) names
+/// sentinels and what they call the server; user and password are the server's. Options stand in the
+/// query:
 ///
 /// | option | meaning | default |
 /// |---|---|---|
@@ -21,6 +24,7 @@ use crate::store::remote::options::{Options, wrong};
 /// | `timeout` | how long a call may take | `250ms` |
 /// | `connect_timeout` | how long connecting may take | `1s` |
 /// | `ca` | a file with the certificates to trust, instead of the system's | |
+/// | `sentinel_user`, `sentinel_password` | those of the sentinels, if they want any | |
 /// | `max_entry` | longer entries are not stored | `4MB` |
 /// | `quarantine` | how long nothing is cached after marks were lost; no commit may take longer | `10s` |
 #[derive(Clone, PartialEq, Eq)]
@@ -67,11 +71,43 @@ pub enum RedisAddress {
     },
     /// At a socket of this machine.
     Unix(PathBuf),
+    /// Where sentinels say.
+    Sentinel(RedisSentinels),
+}
+
+/// Sentinels, and what they call the server.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisSentinels {
+    /// A host and a port of each. More than half of them must agree on where the primary is.
+    pub sentinels: Vec<(String, u16)>,
+    /// The name of the primary among them.
+    pub service: String,
+    /// The user of the sentinels, if not the default one.
+    pub user: Option<String>,
+    /// The password of the sentinels.
+    pub password: Option<String>,
+}
+
+/// Without the password.
+impl fmt::Debug for RedisSentinels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisSentinels({self})")
+    }
+}
+
+impl fmt::Display for RedisSentinels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, (host, port)) in self.sentinels.iter().enumerate() {
+            f.write_str(if number > 0 { "," } else { "" })?;
+            write!(f, "{host}:{port}")?;
+        }
+        write!(f, "/{}", self.service)
+    }
 }
 
 impl RedisUrl {
     /// The schemes of these URLs.
-    pub(crate) const SCHEMES: [&str; 7] = [
+    pub(crate) const SCHEMES: [&str; 9] = [
         "redis",
         "rediss",
         "valkey",
@@ -79,10 +115,13 @@ impl RedisUrl {
         "unix",
         "redis+unix",
         "valkey+unix",
+        "redis-sentinel",
+        "valkey-sentinel",
     ];
 
     pub(crate) fn parse(text: &str) -> Result<Self, StoreUrlError> {
-        let (text, login) = without_login(text);
+        let (text, hosts) = without_hosts(text);
+        let (text, login) = without_login(&text);
         let url = Url::parse(&text).map_err(|error| wrong(&error.to_string()))?;
         let (user, password) = match login {
             Some((user, password)) => (user, password),
@@ -104,10 +143,15 @@ impl RedisUrl {
         };
         let mut options = Options::default();
         let mut ca = None;
+        let (mut sentinel_user, mut sentinel_password) = (None, None);
         for (name, value) in url.query_pairs() {
             match &*name {
                 "db" => parsed.database = database(&value)?,
                 "ca" => ca = Some(PathBuf::from(&*value)),
+                "sentinel_user" if hosts.is_some() => sentinel_user = Some(value.into_owned()),
+                "sentinel_password" if hosts.is_some() => {
+                    sentinel_password = Some(value.into_owned());
+                }
                 name if options.set(name, &value)? => {}
                 _ => return Err(StoreUrlError::ServerOption(name.into_owned())),
             }
@@ -134,6 +178,30 @@ impl RedisUrl {
             parsed.address = RedisAddress::Unix(path.into());
             return Ok(parsed);
         }
+        if let Some(hosts) = hosts {
+            let (service, number) = match path.trim_matches('/').split_once('/') {
+                Some((service, number)) => (service, Some(number)),
+                None => (path.trim_matches('/'), None),
+            };
+            if service.is_empty() {
+                return Err(wrong(
+                    "the name of the service is missing, as in redis-sentinel://host:26379/service/0",
+                ));
+            }
+            if let Some(number) = number {
+                parsed.database = database(number)?;
+            }
+            parsed.address = RedisAddress::Sentinel(RedisSentinels {
+                sentinels: hosts
+                    .split(',')
+                    .map(|host| host_and_port(host, 26_379))
+                    .collect::<Result<_, _>>()?,
+                service: service.to_owned(),
+                user: sentinel_user,
+                password: sentinel_password,
+            });
+            return Ok(parsed);
+        }
         let host = url.host_str().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| wrong("the host is missing"))?;
         let host = host.trim_matches(['[', ']']).to_owned();
@@ -151,6 +219,25 @@ impl RedisUrl {
 
 fn is_socket(scheme: &str) -> bool {
     scheme.ends_with("unix")
+}
+
+/// The URL of sentinels has several hosts, which is more than a URL may say: gives it with one, and
+/// them.
+fn without_hosts(text: &str) -> (Cow<'_, str>, Option<&str>) {
+    let parts = text.split_once("://").and_then(|(scheme, rest)| {
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(end);
+        let (login, hosts) = match authority.rsplit_once('@') {
+            Some((login, hosts)) => (format!("{login}@"), hosts),
+            None => (String::new(), authority),
+        };
+        let is_sentinels = scheme.ends_with("-sentinel");
+        is_sentinels.then(|| (format!("{scheme}://{login}sentinels{rest}"), hosts))
+    });
+    match parts {
+        Some((url, hosts)) => (url.into(), Some(hosts)),
+        None => (text.into(), None),
+    }
 }
 
 /// A user and perhaps a password.
@@ -180,6 +267,7 @@ impl fmt::Display for RedisUrl {
             RedisAddress::Tcp { host, port } => write!(f, "redis://{host}:{port}/")?,
             RedisAddress::Tls { host, port, .. } => write!(f, "rediss://{host}:{port}/")?,
             RedisAddress::Unix(path) => write!(f, "unix://{}?db=", path.display())?,
+            RedisAddress::Sentinel(sentinels) => write!(f, "redis-sentinel://{sentinels}/")?,
         }
         write!(f, "{}", self.database)
     }
@@ -250,7 +338,31 @@ mod tests {
     }
 
     #[test]
+    fn sentinels_are_named_with_their_service() {
+        let text = "redis-sentinel://ann:s%40crt@a:1,[::1]/shop/3?sentinel_password=x&prefix=p";
+        let url = RedisUrl::parse(text).unwrap();
+        let RedisAddress::Sentinel(sentinels) = &url.address else {
+            panic!("{url}");
+        };
+        let expected = [("a".to_owned(), 1), ("::1".to_owned(), 26_379)];
+        assert_eq!(sentinels.sentinels, expected);
+        assert_eq!(sentinels.service, "shop");
+        assert_eq!(sentinels.password.as_deref(), Some("x"));
+        assert_eq!((url.database, &*url.prefix), (3, "p"));
+        assert_eq!(url.user.as_deref(), Some("ann"));
+        assert_eq!(url.password.as_deref(), Some("s@crt"));
+        assert_eq!(url.to_string(), "redis-sentinel://a:1,::1:26379/shop/3");
+        let message = |url: &str| RedisUrl::parse(url).unwrap_err().to_string();
+        assert!(message("redis-sentinel://a:1").contains("service is missing"));
+        assert!(message("redis-sentinel:///shop").contains("host is missing"));
+        assert!(message("redis-sentinel://a/shop/x").contains("number of a database"));
+        assert!(message("redis://a?sentinel_user=x").contains("unknown option"));
+    }
+
+    #[test]
     fn a_password_is_never_shown() {
+        let url = RedisUrl::parse("redis-sentinel://:secret@h/s?sentinel_password=secret").unwrap();
+        assert!(!format!("{url:?} {:?}", url.address).contains("secret"));
         let url = RedisUrl::parse("redis://ann:secret@h/1").unwrap();
         assert_eq!(url.to_string(), "redis://h:6379/1");
         assert!(!format!("{url:?}").contains("secret"));
