@@ -33,6 +33,13 @@ impl Connection {
         Ok(())
     }
 
+    /// Waits for the answer to the first of the commands that were sent.
+    pub(super) fn receive<T: redis::FromRedisValue>(&mut self) -> RedisResult<T> {
+        let answer = self.raw.recv_response();
+        self.unread -= 1;
+        Ok(redis::from_redis_value(answer?)?)
+    }
+
     /// Prepares an idle connection to be used again.
     fn resume(&mut self, server: &Server) -> RedisResult<()> {
         self.catch_up()?;
@@ -102,11 +109,8 @@ impl Dial for Server {
     type Error = RedisError;
 
     fn dial(&self) -> RedisResult<Connection> {
-        let (url, found_at) = (&self.url, self.primary()?);
-        let client = client(url, found_at.as_ref())?;
-        let mut raw = client.get_connection_with_timeout(url.connect_timeout)?;
-        raw.set_read_timeout(Some(url.timeout))?;
-        raw.set_write_timeout(Some(url.timeout))?;
+        let found_at = self.primary()?;
+        let mut raw = open(&self.url, found_at.as_ref())?;
         let server = name_of(&mut raw)?;
         Ok(Connection {
             raw,
@@ -130,6 +134,18 @@ impl Dial for Server {
     }
 }
 
+/// Opens a connection to whatever server there is.
+pub(super) fn open(
+    url: &RedisUrl,
+    found_at: Option<&(String, u16)>,
+) -> RedisResult<redis::Connection> {
+    let client = client(url, found_at)?;
+    let raw = client.get_connection_with_timeout(url.connect_timeout)?;
+    raw.set_read_timeout(Some(url.timeout))?;
+    raw.set_write_timeout(Some(url.timeout))?;
+    Ok(raw)
+}
+
 /// Whether the server has no memory left for what a call would have written.
 pub(super) fn is_full(refused: &Refused) -> bool {
     matches!(refused, Refused::Failed(error) if is_out_of_memory(error))
@@ -142,7 +158,7 @@ fn is_out_of_memory(error: &RedisError) -> bool {
 
 /// Whether a connection is not to be used again: its state is not known, it is gone, or the server
 /// is no primary any more.
-fn is_final(error: &RedisError) -> bool {
+pub(super) fn is_final(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
         || matches!(
@@ -223,7 +239,8 @@ fn client(url: &RedisUrl, found_at: Option<&(String, u16)>) -> RedisResult<Clien
     let (address, ca) = match &url.address {
         RedisAddress::Tcp { host, port } => (ConnectionAddr::Tcp(host.clone(), *port), None),
         RedisAddress::Unix(path) => (ConnectionAddr::Unix(path.clone()), None),
-        RedisAddress::Sentinel(_) => {
+        // The place of a node is always another address.
+        RedisAddress::Sentinel(_) | RedisAddress::Cluster(_) => {
             let (host, port) = found_at.cloned().unwrap_or_default();
             (ConnectionAddr::Tcp(host, port), None)
         }
