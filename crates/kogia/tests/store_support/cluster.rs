@@ -131,11 +131,13 @@ impl Cluster {
     }
 
     /// The slot of a key.
-    pub(crate) fn slot_of(&self, key: &str) -> u16 {
-        self.nodes[0]
-            .ask(&["CLUSTER", "KEYSLOT", key])
-            .parse()
-            .unwrap()
+    pub(crate) fn slot_of(&self, key: &[u8]) -> u16 {
+        // Keys have bytes that no command line takes.
+        const SLOT: &str = "return redis.call('CLUSTER', 'KEYSLOT', (string.gsub(ARGV[1], '%x%x', \
+                            function(byte) return string.char(tonumber(byte, 16)) end)))";
+        let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let said = self.nodes[0].ask(&["EVAL", SLOT, "0", &digits]);
+        said.parse().unwrap()
     }
 
     /// The number of the node that has a slot, as the node with another number sees it.
@@ -169,7 +171,6 @@ impl Cluster {
 
     /// Moves the keys of a slot that contain some bytes.
     pub(crate) fn move_keys(&self, slot: u16, from: usize, to: usize, part: &str) {
-        // A script, because keys have bytes that no command line takes.
         const MOVE: &str = "for _, key in ipairs(redis.call('CLUSTER', 'GETKEYSINSLOT', ARGV[1], 1000)) do \
             if string.find(key, ARGV[2], 1, true) then \
             redis.call('MIGRATE', '127.0.0.1', ARGV[3], key, 0, 5000) end end return 'OK'";

@@ -41,7 +41,8 @@ impl Progress {
         self.wait(&self.failures, more)
     }
 
-    fn wait_for_calls(&self, more: u64) {
+    /// Waits for so many more calls, whatever comes of them.
+    pub(crate) fn wait_for_calls(&self, more: u64) {
         let until = self.calls.load(Ordering::Relaxed) + more;
         while self.calls.load(Ordering::Relaxed) < until {
             thread::yield_now();

@@ -160,25 +160,25 @@ impl Cluster {
     fn ask_around(&self) -> RedisResult<Map> {
         let as_of = Instant::now();
         let known = self.known.load_full();
-        let mut last = None;
-        let map_of = |view| {
-            let map = self.map_of(view, known.as_deref(), as_of)?;
-            map.is_agreed(self.slot).map(|()| map)
-        };
-        for (primary, node) in known.iter().flat_map(|map| map.all()) {
-            match view_of(primary, node).map(&map_of) {
+        let (mut silent, mut disagreeing) = (None, None);
+        let known_nodes = known.iter().flat_map(|map| map.all());
+        let known_views = known_nodes.map(|(primary, node)| view_of(primary, node));
+        let seeds = self.seeds.nodes.iter();
+        let views = seeds.map(|(host, port)| self.view_at(host, *port).map_err(Refused::Failed));
+        for view in known_views.chain(views) {
+            let agreed = |view| {
+                let map = self.map_of(view, known.as_deref(), as_of)?;
+                map.is_agreed(self.slot).map(|()| map)
+            };
+            match view.map(agreed) {
                 Ok(Ok(map)) => return Ok(map),
-                Ok(Err(error)) | Err(Refused::Failed(error)) => last = Some(error),
+                Ok(Err(error)) => disagreeing = Some(error),
+                Err(Refused::Failed(error)) => silent = Some(error),
                 Err(Refused::Open) => {}
             }
         }
-        for (host, port) in &self.seeds.nodes {
-            match self.view_at(host, *port).and_then(&map_of) {
-                Ok(map) => return Ok(map),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| disagreement("none answers")))
+        let why = disagreeing.or(silent);
+        Err(why.unwrap_or_else(|| disagreement("none answers")))
     }
 
     /// What a node says that may be a replica.
