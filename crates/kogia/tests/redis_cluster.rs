@@ -17,9 +17,9 @@ use store_support::redis::{Server, open};
 use store_support::*;
 
 /// No quarantine: only for tests in which nobody relies on a lost mark.
-const NONE: &str = "quarantine=0s";
+const NONE: &str = "quarantine=0s&timeout=2s";
 /// One that does not end within a test.
-const LONG: &str = "quarantine=3600s";
+const LONG: &str = "quarantine=3600s&timeout=2s";
 
 /// What stands before the keys of entries, and of generations.
 const ENTRIES: &str = "kogia:1:e";
@@ -183,7 +183,7 @@ fn what_is_written_while_generations_move_is_invalidated() {
 #[test]
 fn a_node_that_dies_takes_its_entries_along() {
     let mut cluster = Cluster::start();
-    let store = open(&cluster.url("quarantine=0s&timeout=500ms"));
+    let store = open(&cluster.url(NONE));
     let (tags, (_, owner, other)) = ([table("book")], slot_of_tags(&cluster));
     fill_many(&store);
     let gone = entry_at(&cluster, other);
@@ -339,7 +339,7 @@ fn an_examination_tells_what_is_wrong_with_the_cluster() {
 #[test]
 fn a_resharding_under_load_makes_nothing_stale() {
     let cluster = Cluster::start();
-    let url = cluster.url("quarantine=100ms");
+    let url = cluster.url("quarantine=100ms&timeout=2s");
     let (slot, owner, other) = slot_of_tags(&cluster);
     let (hits, stale) = work_during(
         || open(&url),

@@ -204,7 +204,7 @@ impl Cluster {
 /// Those of a test's own notice soon that a node is gone.
 fn options() -> String {
     format!(
-        "{ENABLED} --cluster-node-timeout 1000 --cluster-require-full-coverage no \
+        "{ENABLED} --cluster-node-timeout 2000 --cluster-require-full-coverage no \
              --cluster-replica-validity-factor 0"
     )
 }
