@@ -84,6 +84,38 @@ fn the_lifetime_of_an_entry_comes_with_it() {
     }
 }
 
+/// Both nodes are asked before either answer is waited for.
+#[test]
+fn a_read_of_two_nodes_takes_the_time_of_one_round_trip() {
+    const DELAY: Duration = Duration::from_millis(100);
+    let cluster = Cluster::start();
+    let (tags, (_, owner, other)) = ([table("book")], slot_of_tags(&cluster));
+    let proxies = [owner, other].map(|node| announce_proxy(&cluster, node));
+    let store = open(&cluster.url(NONE));
+    let key = entry_at(&cluster, other);
+    fill(&store, key, &tags, b"rows");
+    assert!(hit(&store, key, &tags).is_some());
+    proxies.iter().for_each(|proxy| proxy.delay(DELAY));
+    // Some reads find that it is time to ask who has which slot, and some that the machine is busy.
+    let took = |_| {
+        let begun = Instant::now();
+        assert!(hit(&store, key, &tags).is_some());
+        begun.elapsed()
+    };
+    let shortest = (0..20).map(took).min().unwrap();
+    assert!(shortest >= DELAY && shortest < DELAY * 2, "{shortest:?}");
+}
+
+/// A proxy in front of a node, where the cluster says that the node is.
+fn announce_proxy(cluster: &Cluster, node: usize) -> Proxy {
+    let proxy = Proxy::to(cluster.nodes[node].port());
+    let port = proxy.port().to_string();
+    cluster.nodes[node].ask(&["CONFIG", "SET", "cluster-announce-port", &port]);
+    let knows = |node: &Server| node.ask(&["CLUSTER", "SLOTS"]).contains(&port);
+    until(|| cluster.nodes.iter().all(knows));
+    proxy
+}
+
 /// The slot of an entry.
 fn slot_of_entry(cluster: &Cluster, key: u64) -> u16 {
     let key = request(key, &[]).key().as_bytes().to_vec();
@@ -245,11 +277,7 @@ fn a_primary_that_was_replaced_and_does_not_know_it_is_not_asked() {
     let prefix = prefixes.find(|prefix| cluster.owner_of(slot_of(prefix), 0) == old);
     let (prefix, tags) = (prefix.unwrap(), [table("book")]);
     let slot = slot_of(&prefix);
-    let proxy = Proxy::to(cluster.nodes[old].port());
-    let port = proxy.port().to_string();
-    cluster.nodes[old].ask(&["CONFIG", "SET", "cluster-announce-port", &port]);
-    let knows = |node: &Server| node.ask(&["CLUSTER", "SLOTS"]).contains(&port);
-    until(|| cluster.nodes.iter().all(knows));
+    let proxy = announce_proxy(&cluster, old);
     cluster.wait_for_link(old + 3);
     let url = cluster.url(&format!("{NONE}&prefix={prefix}"));
     let idle = open(&url);

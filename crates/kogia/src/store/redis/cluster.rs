@@ -162,13 +162,17 @@ impl Cluster {
         let known = self.known.load_full();
         let (mut silent, mut disagreeing) = (None, None);
         let known_nodes = known.iter().flat_map(|map| map.all());
-        let known_views = known_nodes.map(|(primary, node)| view_of(primary, node));
+        let known_views =
+            known_nodes.map(|(primary, node)| (Some(primary), view_of(primary, node)));
         let seeds = self.seeds.nodes.iter();
-        let views = seeds.map(|(host, port)| self.view_at(host, *port).map_err(Refused::Failed));
-        for view in known_views.chain(views) {
+        let views = seeds.map(|(host, port)| {
+            let view = self.view_at(host, *port);
+            (None, view.map_err(Refused::Failed))
+        });
+        for (asked, view) in known_views.chain(views) {
             let agreed = |view| {
                 let map = self.map_of(view, known.as_deref(), as_of)?;
-                map.is_agreed(self.slot).map(|()| map)
+                map.is_agreed(self.slot, asked).map(|()| map)
             };
             match view.map(agreed) {
                 Ok(Ok(map)) => return Ok(map),
@@ -245,13 +249,18 @@ impl Map {
     }
 
     /// Whether more than half of the primaries see these primaries, and the same one with a slot. It
-    /// takes as many of them to make another one its primary.
-    fn is_agreed(&self, slot: u16) -> RedisResult<()> {
+    /// takes as many of them to make another one its primary. The one whose view this is has been
+    /// asked.
+    fn is_agreed(&self, slot: u16, asked: Option<&Primary>) -> RedisResult<()> {
         let mut votes = 0;
         let mut last = None;
         for (primary, node) in self.all() {
-            match view_of(primary, node) {
-                Ok(view) => votes += usize::from(self.view.agrees(&view, slot)),
+            let agrees = match asked == Some(primary) {
+                true => Ok(true),
+                false => view_of(primary, node).map(|view| self.view.agrees(&view, slot)),
+            };
+            match agrees {
+                Ok(agrees) => votes += usize::from(agrees),
                 Err(refused) => last = Some(refused),
             }
             if votes > self.nodes.len() / 2 {

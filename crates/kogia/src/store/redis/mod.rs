@@ -47,6 +47,13 @@ use crate::token::fresh_generation;
 /// the length of the quarantine everything counts as marked, because a writer may rely on a mark
 /// that was lost. See `DESIGN.md`.
 ///
+/// # Clusters
+///
+/// In a cluster one slot has all generations and marks of a prefix, and entries are everywhere. A
+/// read asks the node of that slot and the node of the entry at once. When the slot comes to another
+/// node, by a failover or because it is moved, the store starts cold; the entries of a node that is
+/// gone are not asked for, and all others are.
+///
 /// # Clocks
 ///
 /// Leases and the quarantine are measured on the server's clock, and nothing else is.
