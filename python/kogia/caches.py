@@ -20,6 +20,8 @@ MEMCACHED = frozenset(
 _REDIS_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 # The clients of django-redis that keep all keys on one server. What herds do, Kogia does itself.
 _CLIENTS = ("django_redis.client.DefaultClient", "django_redis.client.HerdClient")
+# The one that asks sentinels where that is, as `DefaultClient` does with their factory.
+_SENTINEL_CLIENT = "django_redis.client.SentinelClient"
 _MEMCACHED_PORT = 11211
 
 
@@ -45,8 +47,9 @@ def store_url(cache: Mapping[str, Any]) -> str:
 
 
 def without_secrets(url: str) -> str:
-    """A URL to show: without its password."""
-    return re.sub(r"//([^/@:]*):[^/@]*@", r"//\1:***@", url)
+    """A URL to show: without its passwords."""
+    url = re.sub(r"//([^/@:]*):[^/@]*@", r"//\1:***@", url)
+    return re.sub("(sentinel_password=)[^&]*", r"\1***", url)
 
 
 def _redis(cache: Mapping[str, Any]) -> str:
@@ -75,6 +78,14 @@ def _redis(cache: Mapping[str, Any]) -> str:
         return f"unix://{login}{quote(unquote(parts.path))}" + _query(number + said)
     host = parts.netloc.rpartition("@")[2] or "localhost"
     path = f"/{database}" if database else ""
+    if "SENTINELS" in options:
+        if parts.scheme not in ("redis", "valkey"):
+            raise Unmappable("it talks TLS to a server that sentinels name")
+        sentinels = ",".join(_sentinel(place) for place in options["SENTINELS"])
+        login_there = _sentinel_login(options)
+        return f"{parts.scheme}-sentinel://{login}{sentinels}/{host}{path}" + _query(
+            said + login_there
+        )
     return f"{parts.scheme}://{login}{host}{path}" + _query(said)
 
 
@@ -82,18 +93,35 @@ def _redis_options(cache: Mapping[str, Any]) -> dict[str, Any]:
     """The options of both backends under the names of redis-py's."""
     options = dict(cache.get("OPTIONS") or {})
     client = options.pop("CLIENT_CLASS", _CLIENTS[0])
-    if "Sentinel" in str(client) or "SENTINELS" in options:
-        raise Unmappable("it finds its server through Sentinel, which Kogia does not do yet")
+    if client == _SENTINEL_CLIENT and not options.get("SENTINELS"):
+        raise Unmappable("its SENTINELS are missing")
     if "Shard" in str(client):
         raise Unmappable(
             "its ShardClient spreads keys over servers that know nothing of each other"
         )
-    if client not in _CLIENTS:
+    if client not in (*_CLIENTS, _SENTINEL_CLIENT):
         raise Unmappable(f"its CLIENT_CLASS {client} is not known to Kogia")
     pool = options.pop("CONNECTION_POOL_KWARGS", None) or {}
     # django-redis has this one in capitals, and what is said for the pool comes last.
     named = {"password": options["PASSWORD"]} if options.get("PASSWORD") else {}
     return {**options, **named, **pool}
+
+
+def _sentinel(place: Any) -> str:
+    host, port = place
+    host = f"[{host}]" if ":" in str(host) else host
+    return f"{host}:{port}"
+
+
+def _sentinel_login(options: Mapping[str, Any]) -> list[str]:
+    """Who logs in at the sentinels; how long they may take has no counterpart."""
+    said = dict(options.get("SENTINEL_KWARGS") or {})
+    login = {name: said.pop(name, None) for name in ("username", "password")}
+    for name in said:
+        if not name.startswith("socket_"):
+            raise Unmappable(f"its SENTINEL_KWARGS have {name}, which Kogia has no option for")
+    names = {"username": "sentinel_user", "password": "sentinel_password"}
+    return [f"{names[name]}={quote(str(text), safe='')}" for name, text in login.items() if text]
 
 
 def _trusted(options: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,11 @@ from django.conf import settings
 from . import caches, conf
 
 # What a store's URL begins with.
-SCHEMES = ("memory", "file", "redis", "rediss", "unix", "valkey", "valkeys", "memcached")
+SCHEMES = (
+    *("memory", "file", "redis", "rediss", "unix", "valkey", "valkeys", "memcached"),
+    *("redis-sentinel", "valkey-sentinel", "redis+unix", "valkey+unix"),
+    *("redis-cluster", "rediss-cluster", "valkey-cluster", "valkeys-cluster"),
+)
 _ON_THIS_MACHINE = ("", "localhost", "127.0.0.1", "::1")
 # No store: the engine refuses it, and nothing is cached.
 NONE = "none:"
@@ -62,7 +66,7 @@ def shown(url: str) -> str:
 def is_of_this_machine(url: str) -> bool:
     """Whether only the processes of this machine see the store."""
     scheme, _, rest = url.partition(":")
-    if scheme in ("memory", "file", "unix"):
+    if scheme in ("memory", "file") or scheme.endswith("unix"):
         return True
     servers = rest.partition("?")[0].removeprefix("//").rpartition("@")[2].partition("/")[0]
     hosts = (re.sub(r":[0-9]*$", "", server).strip("[]") for server in servers.split(","))

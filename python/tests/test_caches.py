@@ -11,6 +11,7 @@ from .shop.models import Author
 
 DJANGO_REDIS = "django.core.cache.backends.redis.RedisCache"
 REDIS = "django_redis.cache.RedisCache"
+SENTINEL = "django_redis.client.SentinelClient"
 PYMEMCACHE = "django.core.cache.backends.memcached.PyMemcacheCache"
 PYLIBMC = "django.core.cache.backends.memcached.PyLibMCCache"
 OLD_PYLIBMC = "django_pylibmc.memcached.PyLibMCCache"
@@ -76,6 +77,25 @@ def entry(backend, location, **others):
         (entry(REDIS, "valkey://h/1"), "valkey://h/1"),
         (
             entry(
+                REDIS,
+                "redis://u:p@service/1",
+                KEY_PREFIX="app",
+                OPTIONS={
+                    "CLIENT_CLASS": SENTINEL,
+                    "SENTINELS": [("a", 26379), ("::1", 26380)],
+                    "SENTINEL_KWARGS": {"password": "p&", "socket_timeout": 1},
+                    "CONNECTION_POOL_CLASS": "redis.sentinel.SentinelConnectionPool",
+                },
+            ),
+            "redis-sentinel://u:p@a:26379,[::1]:26380/service/1?prefix=app&sentinel_password=p%26",
+        ),
+        # With `DJANGO_REDIS_CONNECTION_FACTORY`, the client is the usual one.
+        (
+            entry(REDIS, "redis://service/0?is_master=1", OPTIONS={"SENTINELS": [("a", 1)]}),
+            "redis-sentinel://a:1/service/0",
+        ),
+        (
+            entry(
                 DJANGO_REDIS,
                 "rediss://h",
                 KEY_PREFIX="app",
@@ -102,15 +122,16 @@ def test_servers_of_caches_are_those_of_the_store(cache, url):
 @pytest.mark.parametrize(
     ("cache", "why"),
     [
+        (entry(REDIS, "redis://service/0", OPTIONS={"CLIENT_CLASS": SENTINEL}), "SENTINELS"),
+        (entry(REDIS, "rediss://service/0", OPTIONS={"SENTINELS": [("h", 1)]}), "TLS"),
         (
             entry(
                 REDIS,
                 "redis://service/0",
-                OPTIONS={"CLIENT_CLASS": "django_redis.client.SentinelClient"},
+                OPTIONS={"SENTINELS": [("h", 1)], "SENTINEL_KWARGS": {"ssl": True}},
             ),
-            "Sentinel",
+            "SENTINEL_KWARGS have ssl",
         ),
-        (entry(REDIS, "redis://service/0", OPTIONS={"SENTINELS": [("h", 1)]}), "Sentinel"),
         (
             entry(REDIS, "redis://a", OPTIONS={"CLIENT_CLASS": "django_redis.client.ShardClient"}),
             "ShardClient",
@@ -172,6 +193,12 @@ def test_no_password_is_shown():
         shown = next(found.msg for found in found if found.id == "kogia.I001")
         assert "redis://u:***@h/1" in shown
         assert not any("s3cret" in str(message) for message in found)
+    sentinels = {"SENTINELS": [("a", 1)], "SENTINEL_KWARGS": {"password": "s3cret"}}
+    cache = entry(REDIS, "redis://service/0", OPTIONS=sentinels)
+    with override_settings(KOGIA={}, CACHES={"default": cache}):
+        found = checks.check_settings() + checks.check_store()
+        assert "redis-sentinel://a:1/service/0" in str(found)
+        assert not any("s3cret" in str(message) for message in found)
     with override_settings(KOGIA={"STORE": "radis://:s3cret@h/1"}):
         found = checks.check_settings() + checks.check_store()
         assert "kogia.E002" in [message.id for message in found]
@@ -188,6 +215,10 @@ def test_no_password_is_shown():
         ("redis://u:p@127.0.0.1", True),
         ("redis://[::1]:6379", True),
         ("memcached:///tmp/m.sock", True),
+        ("redis+unix:///a", True),
+        ("redis-cluster://localhost:1,localhost:2", True),
+        ("redis-cluster://localhost:1,b:2", False),
+        ("redis-sentinel://u:p@a:1,b:2/service/0", False),
         ("redis://cache/1", False),
         ("redis://localhost@cache/1", False),
         ("memcached://localhost:1,b:2", False),
@@ -202,7 +233,7 @@ def test_stores_that_other_machines_do_not_see(url, is_local, monkeypatch):
         assert ("kogia.W001" in ids) == (is_local and url != "memory:")
 
 
-SENTINEL = entry(REDIS, "redis://service/0", OPTIONS={"SENTINELS": [("h", 1)]})
+SHARDS = entry(REDIS, "redis://a", OPTIONS={"CLIENT_CLASS": "django_redis.client.ShardClient"})
 
 
 @pytest.mark.django_db(transaction=True)
@@ -210,7 +241,7 @@ SENTINEL = entry(REDIS, "redis://service/0", OPTIONS={"SENTINELS": [("h", 1)]})
     ("url", "cache", "check"),
     [
         ("nonsense://h", LOCAL, "kogia.E007"),
-        (None, SENTINEL, "kogia.E006"),
+        (None, SHARDS, "kogia.E006"),
     ],
 )
 def test_an_engine_that_does_not_take_the_store_leaves_the_application_alone(

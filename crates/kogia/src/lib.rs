@@ -30,4 +30,4 @@ pub use self::store::{
 #[cfg(feature = "memcached")]
 pub use self::store::{MemcachedAddress, MemcachedStore, MemcachedUrl};
 #[cfg(feature = "redis")]
-pub use self::store::{RedisAddress, RedisStore, RedisUrl};
+pub use self::store::{RedisAddress, RedisCluster, RedisSentinels, RedisStore, RedisUrl};

@@ -86,6 +86,12 @@ macro_rules! on_servers {
             super::$name(&super::tier(std::sync::Arc::new(shared)));
         }
 
+        #[cfg(feature = "redis")]
+        #[test]
+        fn redis_cluster() {
+            super::$name(&super::store_support::cluster::store(stringify!($name)));
+        }
+
         #[cfg(feature = "memcached")]
         #[test]
         fn memcached() {

@@ -22,7 +22,7 @@ pub use self::finding::{Finding, Level};
 pub use self::memcached::{MemcachedAddress, MemcachedStore, MemcachedUrl};
 pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
-pub use self::redis::{RedisAddress, RedisStore, RedisUrl};
+pub use self::redis::{RedisAddress, RedisCluster, RedisSentinels, RedisStore, RedisUrl};
 pub use self::tiered::TieredStore;
 pub(crate) use self::url::DEFAULT_CAPACITY;
 pub use self::url::{StoreUrl, StoreUrlError};

@@ -1,7 +1,8 @@
 //! Writers and readers at work on a store, and a checker of what they see.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use kogia::core::{Decision, OwnerId, ReadBypass};
 use kogia::{Backend, Store};
@@ -20,6 +21,8 @@ pub(crate) struct Progress {
     hits: AtomicU64,
     /// The writers that are not ready yet.
     writing: AtomicUsize,
+    /// Whether whoever disturbs the work has done so often enough, or failed.
+    is_enough: AtomicBool,
 }
 
 impl Progress {
@@ -38,7 +41,8 @@ impl Progress {
         self.wait(&self.failures, more)
     }
 
-    fn wait_for_calls(&self, more: u64) {
+    /// Waits for so many more calls, whatever comes of them.
+    pub(crate) fn wait_for_calls(&self, more: u64) {
         let until = self.calls.load(Ordering::Relaxed) + more;
         while self.calls.load(Ordering::Relaxed) < until {
             thread::yield_now();
@@ -46,8 +50,13 @@ impl Progress {
     }
 
     fn wait(&self, count: &AtomicU64, more: u64) -> bool {
+        let begun = Instant::now();
         let until = count.load(Ordering::Relaxed) + more;
         while self.goes_on() && count.load(Ordering::Relaxed) < until {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "the work stands still"
+            );
             thread::yield_now();
         }
         self.goes_on()
@@ -65,6 +74,26 @@ pub(crate) fn work<S: Store>(
     rounds: u128,
     disturb: impl FnOnce(&Progress) + Send,
 ) -> (u64, u64) {
+    run(open, |_, round| round < rounds, disturb)
+}
+
+/// [`work`] that goes on for as long as it is disturbed.
+pub(crate) fn work_during<S: Store>(
+    open: impl Fn() -> S,
+    disturb: impl FnOnce(&Progress) + Send,
+) -> (u64, u64) {
+    run(
+        open,
+        |progress, _| !progress.is_enough.load(Ordering::SeqCst),
+        disturb,
+    )
+}
+
+fn run<S: Store>(
+    open: impl Fn() -> S,
+    goes_on: impl Fn(&Progress, u128) -> bool + Copy + Send,
+    disturb: impl FnOnce(&Progress) + Send,
+) -> (u64, u64) {
     const TABLES: usize = 4;
     let database: Vec<AtomicU64> = (0..TABLES).map(|_| AtomicU64::new(1)).collect();
     let progress = &Progress::default();
@@ -75,9 +104,11 @@ pub(crate) fn work<S: Store>(
         for writer in 0..WRITERS as u128 {
             let (database, store) = (&database, open());
             scope.spawn(move || {
-                for round in 0..rounds {
+                for round in (0..).take_while(|round| goes_on(progress, *round)) {
                     // Forty reads between two writes.
-                    while u128::from(reads.load(Ordering::Relaxed)) < round * 40 {
+                    while u128::from(reads.load(Ordering::Relaxed)) < round * 40
+                        && goes_on(progress, round)
+                    {
                         thread::yield_now();
                     }
                     let number = (round as usize * 5 + writer as usize) % TABLES;
@@ -146,9 +177,21 @@ pub(crate) fn work<S: Store>(
                 }
             });
         }
-        scope.spawn(|| disturb(progress));
+        scope.spawn(|| {
+            let _enough = Enough(progress);
+            disturb(progress);
+        });
     });
     (progress.hits.load(Ordering::SeqCst), stale.into_inner())
+}
+
+/// Says that the work was disturbed enough, also when the one who did so panics.
+struct Enough<'a>(&'a Progress);
+
+impl Drop for Enough<'_> {
+    fn drop(&mut self) {
+        self.0.is_enough.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Bytes that cannot be compressed.

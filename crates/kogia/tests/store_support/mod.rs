@@ -4,6 +4,8 @@
 // Every test file uses its own part of it.
 #![allow(dead_code)]
 
+#[cfg(feature = "redis")]
+pub(crate) mod cluster;
 pub(crate) mod load;
 #[cfg(feature = "memcached")]
 pub(crate) mod memcached;

@@ -21,6 +21,13 @@ struct State {
     delay: AtomicU64,
     /// Who is told of the next answer, which is never passed on, and says when its connection ends.
     swallowing: Mutex<Option<(Sender<()>, Receiver<()>)>>,
+    /// A request whose first answer is given again and again.
+    old_news: Mutex<Option<OldNews>>,
+}
+
+struct OldNews {
+    request: &'static [u8],
+    answer: Vec<u8>,
 }
 
 /// An answer that the proxy is about to swallow.
@@ -50,9 +57,11 @@ impl Proxy {
                 open.push(client.try_clone().unwrap());
                 drop(open);
                 let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                thread::spawn(move || pass(from, to, || true));
+                let answers = client.try_clone().unwrap();
+                let asked = Arc::clone(&state);
+                thread::spawn(move || pass(from, to, |request| asked.lets_ask(request, &answers)));
                 let state = Arc::clone(&state);
-                thread::spawn(move || pass(server, client, || state.lets_answer_through()));
+                thread::spawn(move || pass(server, client, |_| state.lets_answer_through()));
             }
         });
         proxy
@@ -73,6 +82,16 @@ impl Proxy {
     pub(crate) fn delay(&self, delay: Duration) {
         let delay = u64::try_from(delay.as_micros()).unwrap();
         self.state.delay.store(delay, Ordering::Relaxed);
+    }
+
+    /// From now on a request is answered by what the server has to say about it now.
+    pub(crate) fn freeze(&self, request: &'static [u8]) {
+        let mut server = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        server.write_all(request).unwrap();
+        let mut answer = vec![0; 65_536];
+        let length = server.read(&mut answer).unwrap();
+        answer.truncate(length);
+        *self.state.old_news.lock().unwrap() = Some(OldNews { request, answer });
     }
 
     /// The next answer does not come; its connection is cut.
@@ -97,25 +116,47 @@ impl Swallowed {
 }
 
 impl State {
-    fn lets_answer_through(&self) -> bool {
+    /// Whether the server is to hear a request, or the connection to end.
+    fn lets_ask(&self, request: &[u8], mut answers: &TcpStream) -> Passing {
+        match &*self.old_news.lock().unwrap() {
+            Some(news) if news.request == request => match answers.write_all(&news.answer) {
+                Ok(()) => Passing::Dropped,
+                Err(_) => Passing::Ended,
+            },
+            _ => Passing::Passed,
+        }
+    }
+
+    fn lets_answer_through(&self) -> Passing {
         let swallowing = self.swallowing.lock().unwrap().take();
         if let Some((tell, wait)) = swallowing {
             tell.send(()).unwrap();
             let _ = wait.recv();
-            return false;
+            return Passing::Ended;
         }
         let delay = self.delay.load(Ordering::Relaxed);
         if delay > 0 {
             thread::sleep(Duration::from_micros(delay));
         }
-        true
+        Passing::Passed
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, lets_through: impl Fn() -> bool) {
+/// What becomes of some bytes.
+#[derive(PartialEq)]
+enum Passing {
+    Passed,
+    Dropped,
+    /// Nor does anything pass that comes after them.
+    Ended,
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, passing: impl Fn(&[u8]) -> Passing) {
     let mut bytes = vec![0; 65_536];
     while let Ok(length @ 1..) = from.read(&mut bytes) {
-        if !lets_through() || to.write_all(&bytes[..length]).is_err() {
+        let bytes = &bytes[..length];
+        let passing = passing(bytes);
+        if passing == Passing::Ended || passing == Passing::Passed && to.write_all(bytes).is_err() {
             break;
         }
     }

@@ -1,6 +1,7 @@
 //! Redis servers: the one that `scripts/servers` has started, and some of a test's own.
 
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use kogia::{RedisStore, StoreUrl};
@@ -25,7 +26,7 @@ pub(crate) fn open(url: &str) -> RedisStore {
     }
 }
 
-fn unique(name: &str) -> String {
+pub(super) fn unique(name: &str) -> String {
     format!("{name}-{:x}", RandomState::new().hash_one(name))
 }
 
@@ -53,6 +54,14 @@ impl Server {
 
     pub(crate) fn url(&self, options: &str) -> String {
         format!("redis://127.0.0.1:{}/0?{options}", self.port)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::store::StoreUrlError;
-use crate::store::remote::options::{Options, wrong};
+use crate::store::remote::options::{Options, host_and_port, wrong};
 use crate::store::url::percent_decoded;
 
 /// One or more Memcached servers, as their URL names them.
@@ -116,19 +116,7 @@ fn parse_login(login: &str) -> Result<(String, String), StoreUrlError> {
 }
 
 fn parse_server(text: &str) -> Result<MemcachedAddress, StoreUrlError> {
-    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, port)) => (host, port.strip_prefix(':')),
-        None => match text.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    let port = port.map_or(Ok(11_211), str::parse);
-    let port = port.map_err(|_| wrong(&format!("{text:?} has no port that is a number")))?;
-    if host.is_empty() {
-        return Err(wrong("the host is missing"));
-    }
-    let host = host.to_owned();
+    let (host, port) = host_and_port(text, 11_211)?;
     Ok(MemcachedAddress::Tcp { host, port })
 }
 

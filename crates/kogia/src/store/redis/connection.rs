@@ -7,6 +7,7 @@ use redis::{
     RedisResult, TlsCertificates,
 };
 
+use super::sentinel::Sentinels;
 use super::url::{RedisAddress, RedisUrl};
 use crate::store::remote::{self, Dial, count_out_of_memory};
 
@@ -17,6 +18,8 @@ pub(in crate::store) struct Connection {
     pub(super) server: [u8; 16],
     /// When the server last said so.
     named: Instant,
+    /// Where that is, if sentinels said so.
+    found_at: Option<(String, u16)>,
     /// How many answers nobody has waited for.
     unread: usize,
 }
@@ -30,11 +33,21 @@ impl Connection {
         Ok(())
     }
 
+    /// Waits for the answer to the first of the commands that were sent.
+    pub(super) fn receive<T: redis::FromRedisValue>(&mut self) -> RedisResult<T> {
+        let answer = self.raw.recv_response();
+        self.unread -= 1;
+        Ok(redis::from_redis_value(answer?)?)
+    }
+
     /// Prepares an idle connection to be used again.
-    fn resume(&mut self) -> RedisResult<()> {
+    fn resume(&mut self, server: &Server) -> RedisResult<()> {
         self.catch_up()?;
         if self.named.elapsed() >= ANONYMOUS {
             self.named = Instant::now();
+            if server.primary()? != self.found_at {
+                return Err(not_the_primary("its sentinels name another one"));
+            }
             if name_of(&mut self.raw)? != self.server {
                 return Err(not_the_primary(
                     "it has been another server's replica meanwhile",
@@ -64,30 +77,52 @@ impl Connection {
 const ANONYMOUS: Duration = Duration::from_secs(1);
 
 /// The connections of a process to one server.
-pub(super) type Connections = remote::Connections<RedisUrl>;
+pub(super) type Connections = remote::Connections<Server>;
+
+/// A server, or the one that sentinels name.
+#[derive(Debug)]
+pub(in crate::store) struct Server {
+    url: RedisUrl,
+    sentinels: Sentinels,
+}
+
+impl Server {
+    pub(super) fn new(url: RedisUrl) -> Self {
+        let sentinels = Sentinels::default();
+        Server { url, sentinels }
+    }
+
+    /// Where the server is, if only sentinels know it.
+    fn primary(&self) -> RedisResult<Option<(String, u16)>> {
+        match &self.url.address {
+            RedisAddress::Sentinel(asked) => self.sentinels.primary(asked, &self.url).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
 
 /// Why a call had no answer.
 pub(super) type Refused = remote::Refused<RedisError>;
 
-impl Dial for RedisUrl {
+impl Dial for Server {
     type Connection = Connection;
     type Error = RedisError;
 
     fn dial(&self) -> RedisResult<Connection> {
-        let mut raw = client(self)?.get_connection_with_timeout(self.connect_timeout)?;
-        raw.set_read_timeout(Some(self.timeout))?;
-        raw.set_write_timeout(Some(self.timeout))?;
+        let found_at = self.primary()?;
+        let mut raw = open(&self.url, found_at.as_ref())?;
         let server = name_of(&mut raw)?;
         Ok(Connection {
             raw,
             server,
             named: Instant::now(),
+            found_at,
             unread: 0,
         })
     }
 
     fn resume(&self, connection: &mut Connection) -> RedisResult<()> {
-        connection.resume()
+        connection.resume(self)
     }
 
     fn is_final(error: &RedisError) -> bool {
@@ -97,6 +132,18 @@ impl Dial for RedisUrl {
     fn is_timeout(error: &RedisError) -> bool {
         error.is_timeout()
     }
+}
+
+/// Opens a connection to whatever server there is.
+pub(super) fn open(
+    url: &RedisUrl,
+    found_at: Option<&(String, u16)>,
+) -> RedisResult<redis::Connection> {
+    let client = client(url, found_at)?;
+    let raw = client.get_connection_with_timeout(url.connect_timeout)?;
+    raw.set_read_timeout(Some(url.timeout))?;
+    raw.set_write_timeout(Some(url.timeout))?;
+    Ok(raw)
 }
 
 /// Whether the server has no memory left for what a call would have written.
@@ -111,7 +158,7 @@ fn is_out_of_memory(error: &RedisError) -> bool {
 
 /// Whether a connection is not to be used again: its state is not known, it is gone, or the server
 /// is no primary any more.
-fn is_final(error: &RedisError) -> bool {
+pub(super) fn is_final(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
         || matches!(
@@ -179,7 +226,7 @@ fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
 }
 
-fn client(url: &RedisUrl) -> RedisResult<Client> {
+fn client(url: &RedisUrl, found_at: Option<&(String, u16)>) -> RedisResult<Client> {
     let mut settings = RedisConnectionInfo::default()
         .set_db(url.database)
         .set_lib_name("kogia", env!("CARGO_PKG_VERSION"));
@@ -192,6 +239,11 @@ fn client(url: &RedisUrl) -> RedisResult<Client> {
     let (address, ca) = match &url.address {
         RedisAddress::Tcp { host, port } => (ConnectionAddr::Tcp(host.clone(), *port), None),
         RedisAddress::Unix(path) => (ConnectionAddr::Unix(path.clone()), None),
+        // The place of a node is always another address.
+        RedisAddress::Sentinel(_) | RedisAddress::Cluster(_) => {
+            let (host, port) = found_at.cloned().unwrap_or_default();
+            (ConnectionAddr::Tcp(host, port), None)
+        }
         RedisAddress::Tls { host, port, ca } => {
             // Which cryptography rustls uses is the program's choice; a library may only make it
             // where the program has not.

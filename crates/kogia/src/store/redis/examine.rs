@@ -1,18 +1,84 @@
 //! What can be said about a server from what it tells of itself (`INFO`), for `kogia doctor`.
 
-use crate::store::Finding;
+use super::cluster::Map;
+use super::nodes::Said;
+use super::slots::SLOTS;
+use crate::store::{Finding, Level};
 
 /// Examines a server by its `INFO`.
 pub(super) fn examine(info: &str) -> Vec<Finding> {
     let info = Info(info);
     let mut found = vec![version(&info), role(&info)];
-    found.extend(memory(&info));
-    found.push(eviction(&info));
-    found.extend(persistence(&info));
+    if info.number("cluster_enabled") == 1 {
+        found.push(Finding::warning(
+            "it is a node of a cluster, and the store talks to this node alone",
+            "begin the URL with redis-cluster:",
+        ));
+    }
+    found.extend(settings(&info));
     found
 }
 
-struct Info<'a>(&'a str);
+/// Examines who has which slots of a cluster.
+pub(super) fn cluster(map: &Map, slot: u16) -> Vec<Finding> {
+    let (covered, count) = (map.view().covered(), map.view().primaries.len());
+    let slots = format!("the cluster has {count} primaries, which have {covered} of {SLOTS} slots");
+    vec![
+        if covered == u64::from(SLOTS) {
+            Finding::fine(slots)
+        } else {
+            Finding::error(slots, "mend it, as with redis-cli --cluster fix")
+        },
+        Finding::fine(format!(
+            "generations and marks are in slot {slot} at {}; at another node the store starts cold",
+            map.tags_name()
+        )),
+    ]
+}
+
+/// Examines a node of a cluster by its `INFO` and `CLUSTER INFO`; what is as it should be is not said
+/// of each.
+pub(super) fn node(said: &Said<(String, String)>) -> Vec<Finding> {
+    let (info, cluster) = match &said.answer {
+        Ok((info, cluster)) => (Info(info), Info(cluster)),
+        Err(refused) => {
+            return vec![Finding::error(
+                format!("{} gives no answer: {refused}", said.name),
+                "until it does, queries whose results it has go to the database",
+            )];
+        }
+    };
+    let mut found = vec![version(&info), role(&info), state(&cluster)];
+    found.extend(settings(&info));
+    found.retain(|found| found.level != Level::Fine);
+    for found in &mut found {
+        found.what = format!("{}: {}", said.name, found.what);
+    }
+    if found.is_empty() {
+        found.push(Finding::fine(format!("{} is as it should be", said.name)));
+    }
+    found
+}
+
+fn state(cluster: &Info<'_>) -> Finding {
+    match cluster.text("cluster_state") {
+        "ok" => Finding::fine("it takes the cluster for healthy"),
+        state => Finding::error(
+            format!("it takes the cluster for down ({state})"),
+            "see what CLUSTER INFO and CLUSTER NODES say there",
+        ),
+    }
+}
+
+fn settings(info: &Info<'_>) -> Vec<Finding> {
+    let mut found = memory(info);
+    found.push(eviction(info));
+    found.extend(persistence(info));
+    found
+}
+
+/// What a server says of itself: names and values, in lines.
+pub(super) struct Info<'a>(pub(super) &'a str);
 
 impl Info<'_> {
     fn text(&self, name: &str) -> &str {
@@ -21,7 +87,7 @@ impl Info<'_> {
         value.unwrap_or_default().trim()
     }
 
-    fn number(&self, name: &str) -> u64 {
+    pub(super) fn number(&self, name: &str) -> u64 {
         self.text(name).parse().unwrap_or(0)
     }
 }
@@ -51,12 +117,6 @@ fn role(info: &Info<'_>) -> Finding {
         return Finding::error(
             "it is a replica, which may be behind and takes no writes",
             "name the primary in the URL",
-        );
-    }
-    if info.number("cluster_enabled") == 1 {
-        return Finding::warning(
-            "it is a node of a cluster, and the store talks to this node alone",
-            "use a server that is no part of a cluster",
         );
     }
     match info.number("connected_slaves") {
@@ -116,7 +176,6 @@ fn persistence(info: &Info<'_>) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Level;
 
     /// What is found out of `INFO` with these lines beside those of a good server.
     fn worst(lines: &str) -> Finding {

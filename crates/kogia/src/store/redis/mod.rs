@@ -1,9 +1,13 @@
 //! The store in Redis or Valkey, which the processes of many machines share.
 
+mod cluster;
 mod connection;
 mod examine;
+mod nodes;
 mod owners;
 mod scripts;
+mod sentinel;
+mod slots;
 mod url;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +18,10 @@ use kogia_core::{Fill, Generation, OwnerId, ReadRequest, ReadResponse, Tag, TagS
 use redis::{RedisResult, Script, ScriptInvocation, Value};
 use smallvec::SmallVec;
 
-use self::connection::{Connection, Connections, Refused, is_full};
-pub use self::url::{RedisAddress, RedisUrl};
+use self::cluster::is_moving;
+use self::connection::{Connection, Refused, is_full};
+use self::nodes::{Nodes, Place, Slots};
+pub use self::url::{RedisAddress, RedisCluster, RedisSentinels, RedisUrl};
 use super::remote::{
     ATTEMPTS, GENERATION_TTL, backend, count_out_of_memory, entry, failed, in_incarnation,
     stored_generation as generation,
@@ -41,12 +47,19 @@ use crate::token::fresh_generation;
 /// the length of the quarantine everything counts as marked, because a writer may rely on a mark
 /// that was lost. See `DESIGN.md`.
 ///
+/// # Clusters
+///
+/// In a cluster one slot has all generations and marks of a prefix, and entries are everywhere. A
+/// read asks the node of that slot and the node of the entry at once. When the slot comes to another
+/// node, by a failover or because it is moved, the store starts cold; the entries of a node that is
+/// gone are not asked for, and all others are.
+///
 /// # Clocks
 ///
 /// Leases and the quarantine are measured on the server's clock, and nothing else is.
 #[derive(Debug)]
 pub struct RedisStore {
-    connections: Connections,
+    nodes: Nodes,
     url: RedisUrl,
     keys: Keys,
     /// The entries that the server had evicted when the store was opened.
@@ -57,9 +70,10 @@ impl RedisStore {
     /// The store on a server. It is connected to at the first use, and again whenever it has to
     /// be: an application starts, and works, without it.
     pub fn new(url: RedisUrl) -> Self {
+        let keys = Keys::new(&url.prefix);
         RedisStore {
-            connections: Connections::new(url.clone()),
-            keys: Keys::new(&url.prefix),
+            nodes: Nodes::new(&url, &keys.incarnation),
+            keys,
             url,
             evicted_before: AtomicU64::new(u64::MAX),
         }
@@ -67,69 +81,102 @@ impl RedisStore {
 
     /// The incarnation, the generations of some tags and an entry, in one round trip. Tags without
     /// a generation get one in a second.
-    fn look(&self, tags: &[Tag], entry: Wanted<'_>) -> Result<Looked, Refused> {
-        self.connections.with(|connection| {
-            for _ in 0..ATTEMPTS {
-                let mut get = redis::cmd("MGET");
-                get.arg(&self.keys.incarnation);
-                for tag in tags {
-                    get.arg(self.keys.generation(*tag));
-                }
-                let mut pipe = redis::pipe();
-                match entry {
-                    Wanted::Nothing => {}
-                    Wanted::Entry(key) => {
-                        get.arg(key);
-                    }
-                    // Asked first: an entry that takes the other's place lives longer, not less.
-                    Wanted::Lifetime(key) => {
-                        pipe.cmd("PTTL").arg(key);
-                        get.arg(key);
-                    }
-                }
-                let is_timed = matches!(entry, Wanted::Lifetime(_));
-                // A replica refuses to wait for replicas: what it has may be older than what its
-                // primary has given out, and its primary may have been this one's replica before.
-                pipe.add_command(get).cmd("WAIT").arg(0).arg(0);
-                let (remaining, values): (i64, Vec<Option<Vec<u8>>>) = match is_timed {
-                    true => {
-                        let (remaining, values, _): (_, _, i64) =
-                            pipe.query(&mut connection.raw)?;
-                        (remaining, values)
-                    }
-                    false => {
-                        let (values, _): (_, i64) = pipe.query(&mut connection.raw)?;
-                        (-1, values)
-                    }
+    fn look(&self, tags: &[Tag], wanted: Wanted<'_>) -> Result<Looked, Refused> {
+        self.nodes.read(wanted.key(), |place| match place {
+            Place::One(node, slots) => node.with(|one| self.look_at(one, tags, wanted, slots)),
+            Place::Apart {
+                tags: node,
+                entries,
+            } => entries.with(|other| {
+                // Both are asked before either is waited for.
+                let mut commands = wanted.commands(Slots::Two).into_iter();
+                commands.try_for_each(|command| other.send(&command))?;
+                let looked = node.with(|one| self.look_at(one, tags, Wanted::Nothing, Slots::One));
+                let Ok(looked) = looked else {
+                    return Ok(looked);
                 };
-                let mut values = values.into_iter();
-                let incarnation = values.next().flatten();
-                let Some(incarnation) = incarnation.and_then(|bytes| {
-                    Incarnation::parse(&bytes).filter(|found| found.server == connection.server)
-                }) else {
-                    self.begin(connection)?;
-                    continue;
+                let remaining = match wanted {
+                    Wanted::Lifetime(_) => other.receive()?,
+                    _ => FOR_EVER,
                 };
-                let mut generations: SmallVec<[Generation; 8]> = values
-                    .by_ref()
-                    .take(tags.len())
-                    .map(|found| generation(found.as_deref()))
-                    .collect();
-                if generations.iter().any(|found| found.is_missing())
-                    && !self.create(connection, &incarnation, tags, &mut generations)?
-                {
-                    continue;
-                }
-                let entry = values.next().flatten();
-                return Ok(Looked {
-                    incarnation,
-                    generations,
-                    entry,
-                    // It is negative for what is not there, or lives for ever.
-                    remaining: u64::try_from(remaining).ok().map(Duration::from_millis),
-                });
+                Ok(Ok(looked.with_entry(other.receive()?, remaining)))
+            })?,
+        })
+    }
+
+    /// [`RedisStore::look`] at one server, with which everything is that is wanted.
+    fn look_at(
+        &self,
+        connection: &mut Connection,
+        tags: &[Tag],
+        wanted: Wanted<'_>,
+        slots: Slots,
+    ) -> RedisResult<Looked> {
+        for _ in 0..ATTEMPTS {
+            let found = self.ask(connection, tags, wanted, slots)?;
+            let incarnation = found.incarnation.and_then(|bytes| {
+                Incarnation::parse(&bytes).filter(|found| found.server == connection.server)
+            });
+            let Some(incarnation) = incarnation else {
+                self.begin(connection)?;
+                continue;
+            };
+            let mut generations = found.generations;
+            if generations.iter().any(|found| found.is_missing())
+                && !self.create(connection, &incarnation, tags, &mut generations)?
+            {
+                continue;
             }
-            Err(unstable())
+            let looked = Looked::new(incarnation, generations);
+            return Ok(looked.with_entry(found.entry, found.remaining));
+        }
+        Err(unstable())
+    }
+
+    /// What stands in a server, whoever wrote it.
+    fn ask(
+        &self,
+        connection: &mut Connection,
+        tags: &[Tag],
+        wanted: Wanted<'_>,
+        slots: Slots,
+    ) -> RedisResult<Found> {
+        let mut get = redis::cmd("MGET");
+        get.arg(&self.keys.incarnation);
+        for tag in tags {
+            get.arg(self.keys.generation(*tag));
+        }
+        let mut pipe = redis::pipe();
+        wanted.commands(slots).into_iter().for_each(|command| {
+            pipe.add_command(command);
+        });
+        if let (Slots::One, Some(key)) = (slots, wanted.key()) {
+            get.arg(key);
+        }
+        // A replica refuses to wait for replicas: what it has may be older than what its
+        // primary has given out, and its primary may have been this one's replica before.
+        pipe.add_command(get).cmd("WAIT").arg(0).arg(0);
+        let mut answers = pipe.query::<Vec<Value>>(&mut connection.raw)?.into_iter();
+        let mut next = || answers.next().unwrap_or(Value::Nil);
+        let remaining = match wanted {
+            Wanted::Lifetime(_) => redis::from_redis_value(next())?,
+            _ => FOR_EVER,
+        };
+        let entry = match slots {
+            Slots::Two => redis::from_redis_value(next())?,
+            Slots::One => None,
+        };
+        let values: Vec<Option<Vec<u8>>> = redis::from_redis_value(next())?;
+        let mut values = values.into_iter();
+        Ok(Found {
+            incarnation: values.next().flatten(),
+            generations: values
+                .by_ref()
+                .take(tags.len())
+                .map(|found| generation(found.as_deref()))
+                .collect(),
+            entry: entry.or_else(|| values.next().flatten()),
+            remaining,
         })
     }
 
@@ -174,7 +221,7 @@ impl RedisStore {
         script: &Script,
         arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]),
     ) -> Result<(Incarnation, T), Refused> {
-        self.connections.with(|connection| {
+        self.nodes.with_tags(|connection| {
             for _ in 0..ATTEMPTS {
                 let mut call = self.script(script, connection);
                 // Each time another one: the server may have run the call that is repeated, and
@@ -231,10 +278,31 @@ impl RedisStore {
         }
     }
 
+    /// Invalidates everything while the slot of the marks is on its way to another node and nothing
+    /// can be marked. Commands with one key still go through, or the key has already left: without
+    /// the incarnation or the marks nobody reads on, be it here, in the other node, where another
+    /// incarnation begins anyway, or here when the slot stays after all.
+    fn abandon(&self) -> Result<(), Refused> {
+        let mut lose_marks = redis::cmd("HDEL");
+        lose_marks.arg(&self.keys.marks).arg("server");
+        let mut end = redis::cmd("DEL");
+        end.arg(&self.keys.incarnation);
+        for command in [lose_marks, end] {
+            let done = self
+                .nodes
+                .with_tags(|connection| command.query::<Value>(&mut connection.raw));
+            match done {
+                Err(refused) if !is_moving(&refused) => return Err(refused),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Invalidates where the server has no memory left for marks: deleting needs none.
     fn forget(&self, tags: &TagSet) -> Result<(), Refused> {
         count_out_of_memory();
-        self.connections.with(|connection| {
+        self.nodes.with_tags(|connection| {
             let mut call = self.script(&scripts::FORGET, connection);
             for tag in tags.as_slice() {
                 call.key(self.keys.generation(*tag));
@@ -264,14 +332,18 @@ impl RedisStore {
 
     fn mark_tags(&self, mark: &Mark<'_>, watched: Option<Tag>) -> Result<Generation, StoreError> {
         let backend = backend::encode(mark.backend);
-        self.change(&scripts::MARK, mark.tags, watched, |call, token| {
+        let marked = self.change(&scripts::MARK, mark.tags, watched, |call, token| {
             call.arg(milliseconds(GENERATION_TTL))
                 .arg(&owners::name(mark.owner)[..])
                 .arg(milliseconds(mark.lease))
                 .arg(&backend[..])
                 .arg(token);
-        })
-        .map_err(|refused| failed("mark", &refused))
+        });
+        let marked = match marked {
+            Err(refused) if is_moving(&refused) => self.abandon().map(|()| Generation::MISSING),
+            marked => marked,
+        };
+        marked.map_err(|refused| failed("mark", &refused))
     }
 
     fn clear_tags(
@@ -289,28 +361,26 @@ impl RedisStore {
     }
 
     fn ask_usage(&self) -> Result<Usage, Refused> {
-        let (entries, info): (u64, String) = self.connections.with(|connection| {
+        let said = self.nodes.each(|connection| {
             redis::pipe()
                 .cmd("DBSIZE")
                 .cmd("INFO")
-                .query(&mut connection.raw)
+                .query::<(u64, String)>(&mut connection.raw)
         })?;
-        let number = |name: &str| {
-            let mut lines = info.lines();
-            let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            value
-                .and_then(|value| value.trim().parse().ok())
-                .unwrap_or(0)
-        };
-        let evicted: u64 = number("evicted_keys");
-        let before = self.evicted_before.fetch_min(evicted, Ordering::Relaxed);
-        Ok(Usage {
-            entries,
-            bytes: number("used_memory"),
-            capacity: number("maxmemory"),
-            evicted: evicted.saturating_sub(before.min(evicted)),
-            local: None,
-        })
+        let mut usage = Usage::default();
+        for said in said {
+            let (entries, info) = said.answer?;
+            let info = examine::Info(&info);
+            usage.entries += entries;
+            usage.bytes += info.number("used_memory");
+            usage.capacity += info.number("maxmemory");
+            usage.evicted += info.number("evicted_keys");
+        }
+        let before = self
+            .evicted_before
+            .fetch_min(usage.evicted, Ordering::Relaxed);
+        usage.evicted = usage.evicted.saturating_sub(before.min(usage.evicted));
+        Ok(usage)
     }
 }
 
@@ -340,13 +410,11 @@ impl Store for RedisStore {
         if ttl == 0 {
             return Ok(());
         }
+        let key = self.keys.entry(fill.key().as_bytes());
         let mut set = redis::cmd("SET");
-        set.arg(self.keys.entry(fill.key().as_bytes()))
-            .arg(bytes)
-            .arg("PX")
-            .arg(ttl);
-        self.connections
-            .with(|connection| connection.send(&set))
+        set.arg(&key).arg(bytes).arg("PX").arg(ttl);
+        self.nodes
+            .with_entry(&key, |connection| connection.send(&set))
             .map_err(|refused| failed("store an entry", &refused))
     }
 
@@ -422,25 +490,52 @@ impl Store for RedisStore {
     }
 
     fn examine(&self) -> Vec<Finding> {
-        let info: Result<String, Refused> = self
-            .connections
-            .with(|connection| redis::cmd("INFO").query(&mut connection.raw));
-        match info {
-            Ok(info) => examine::examine(&info),
-            Err(refused) => vec![Finding::error(
+        self.nodes.examine().unwrap_or_else(|refused| {
+            vec![Finding::error(
                 format!("{} gives no answer: {refused}", self.url),
                 "until it does, queries go to the database",
-            )],
-        }
+            )]
+        })
     }
 }
 
-/// What one look found, as it stands in the server.
+/// What stands in the server.
+struct Found {
+    incarnation: Option<Vec<u8>>,
+    generations: SmallVec<[Generation; 8]>,
+    entry: Option<Vec<u8>>,
+    /// In milliseconds; negative for what is not there, or lives for ever.
+    remaining: i64,
+}
+
+/// What one look found, in the server's present incarnation.
 struct Looked {
     incarnation: Incarnation,
     generations: SmallVec<[Generation; 8]>,
     entry: Option<Vec<u8>>,
     remaining: Option<Duration>,
+}
+
+const FOR_EVER: i64 = -1;
+
+impl Looked {
+    fn new(incarnation: Incarnation, generations: SmallVec<[Generation; 8]>) -> Self {
+        Looked {
+            incarnation,
+            generations,
+            entry: None,
+            remaining: None,
+        }
+    }
+
+    fn with_entry(self, entry: Option<Vec<u8>>, remaining: i64) -> Self {
+        let remaining = u64::try_from(remaining).ok().map(Duration::from_millis);
+        Looked {
+            entry,
+            remaining,
+            ..self
+        }
+    }
 }
 
 /// What a look is to find besides generations, by its key.
@@ -450,6 +545,33 @@ enum Wanted<'a> {
     Entry(&'a [u8]),
     /// The entry, and how long it still lives.
     Lifetime(&'a [u8]),
+}
+
+impl<'a> Wanted<'a> {
+    fn key(self) -> Option<&'a [u8]> {
+        match self {
+            Wanted::Nothing => None,
+            Wanted::Entry(key) | Wanted::Lifetime(key) => Some(key),
+        }
+    }
+
+    /// The commands to ask for it, besides the one for the generations.
+    fn commands(self, slots: Slots) -> SmallVec<[redis::Cmd; 2]> {
+        let mut commands = SmallVec::new();
+        let command = |name, key: &[u8]| {
+            let mut command = redis::cmd(name);
+            command.arg(key);
+            command
+        };
+        // Asked first: an entry that takes the other's place lives longer, not less.
+        if let Wanted::Lifetime(key) = self {
+            commands.push(command("PTTL", key));
+        }
+        if let (Slots::Two, Some(key)) = (slots, self.key()) {
+            commands.push(command("GET", key));
+        }
+        commands
+    }
 }
 
 /// The life of what a server holds, from its beginning or the loss of marks to the next one.

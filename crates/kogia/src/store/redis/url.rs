@@ -8,12 +8,17 @@ use std::time::Duration;
 use url::Url;
 
 use crate::store::StoreUrlError;
-use crate::store::remote::options::{Options, wrong};
+use crate::store::remote::options::{Options, host_and_port, wrong};
 
 /// A Redis or Valkey server, as its URL names it.
 ///
 /// `redis://user:password@host:6379/0`, `rediss://…` with TLS, `unix:///run/redis.sock?db=1`;
-/// `redis+unix://`, `valkey://`, `valkeys://` and `valkey+unix://` mean the same. Options stand in the query:
+/// `redis+unix://`, `valkey://`, `valkeys://` and `valkey+unix://` mean the same.
+/// `redis-sentinel://user:password@host:26379,other:26379/service/0` (or `valkey-sentinel://`) names
+/// sentinels and what they call the server; user and password are the server's.
+/// `redis-cluster://user:password@host:6379,other:6379/` (or `valkey-cluster://`, and
+/// `rediss-cluster://` or `valkeys-cluster://` with TLS) names some nodes of a cluster, which know the
+/// others. Options stand in the query:
 ///
 /// | option | meaning | default |
 /// |---|---|---|
@@ -21,6 +26,7 @@ use crate::store::remote::options::{Options, wrong};
 /// | `timeout` | how long a call may take | `250ms` |
 /// | `connect_timeout` | how long connecting may take | `1s` |
 /// | `ca` | a file with the certificates to trust, instead of the system's | |
+/// | `sentinel_user`, `sentinel_password` | those of the sentinels, if they want any | |
 /// | `max_entry` | longer entries are not stored | `4MB` |
 /// | `quarantine` | how long nothing is cached after marks were lost; no commit may take longer | `10s` |
 #[derive(Clone, PartialEq, Eq)]
@@ -67,11 +73,67 @@ pub enum RedisAddress {
     },
     /// At a socket of this machine.
     Unix(PathBuf),
+    /// Where sentinels say.
+    Sentinel(RedisSentinels),
+    /// In a cluster.
+    Cluster(RedisCluster),
+}
+
+/// A cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisCluster {
+    /// A host and a port of some nodes. One of them has to answer at the first use.
+    pub nodes: Vec<(String, u16)>,
+    /// Whether all nodes are talked to with TLS.
+    pub is_tls: bool,
+    /// A file with the certificates to trust, in place of the system's.
+    pub ca: Option<PathBuf>,
+}
+
+impl fmt::Display for RedisCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_hosts(&self.nodes, f)
+    }
+}
+
+fn fmt_hosts(hosts: &[(String, u16)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (number, (host, port)) in hosts.iter().enumerate() {
+        f.write_str(if number > 0 { "," } else { "" })?;
+        write!(f, "{host}:{port}")?;
+    }
+    Ok(())
+}
+
+/// Sentinels, and what they call the server.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisSentinels {
+    /// A host and a port of each. More than half of them must agree on where the primary is.
+    pub sentinels: Vec<(String, u16)>,
+    /// The name of the primary among them.
+    pub service: String,
+    /// The user of the sentinels, if not the default one.
+    pub user: Option<String>,
+    /// The password of the sentinels.
+    pub password: Option<String>,
+}
+
+/// Without the password.
+impl fmt::Debug for RedisSentinels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisSentinels({self})")
+    }
+}
+
+impl fmt::Display for RedisSentinels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_hosts(&self.sentinels, f)?;
+        write!(f, "/{}", self.service)
+    }
 }
 
 impl RedisUrl {
     /// The schemes of these URLs.
-    pub(crate) const SCHEMES: [&str; 7] = [
+    pub(crate) const SCHEMES: [&str; 13] = [
         "redis",
         "rediss",
         "valkey",
@@ -79,10 +141,33 @@ impl RedisUrl {
         "unix",
         "redis+unix",
         "valkey+unix",
+        "redis-sentinel",
+        "valkey-sentinel",
+        "redis-cluster",
+        "rediss-cluster",
+        "valkey-cluster",
+        "valkeys-cluster",
     ];
 
+    /// The URL of one of a cluster's nodes.
+    pub(super) fn of_node(&self, cluster: &RedisCluster, host: &str, port: u16) -> RedisUrl {
+        let host = host.to_owned();
+        let address = match cluster.is_tls {
+            true => {
+                let ca = cluster.ca.clone();
+                RedisAddress::Tls { host, port, ca }
+            }
+            false => RedisAddress::Tcp { host, port },
+        };
+        RedisUrl {
+            address,
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, StoreUrlError> {
-        let (text, login) = without_login(text);
+        let (text, hosts) = without_hosts(text);
+        let (text, login) = without_login(&text);
         let url = Url::parse(&text).map_err(|error| wrong(&error.to_string()))?;
         let (user, password) = match login {
             Some((user, password)) => (user, password),
@@ -102,12 +187,18 @@ impl RedisUrl {
             max_entry: 0,
             quarantine: Duration::ZERO,
         };
+        let is_sentinels = is_sentinels(url.scheme());
         let mut options = Options::default();
         let mut ca = None;
+        let (mut sentinel_user, mut sentinel_password) = (None, None);
         for (name, value) in url.query_pairs() {
             match &*name {
                 "db" => parsed.database = database(&value)?,
                 "ca" => ca = Some(PathBuf::from(&*value)),
+                "sentinel_user" if is_sentinels => sentinel_user = Some(value.into_owned()),
+                "sentinel_password" if is_sentinels => {
+                    sentinel_password = Some(value.into_owned());
+                }
                 name if options.set(name, &value)? => {}
                 _ => return Err(StoreUrlError::ServerOption(name.into_owned())),
             }
@@ -120,7 +211,10 @@ impl RedisUrl {
         parsed.connect_timeout = options.connect_timeout;
         parsed.max_entry = options.max_entry;
         parsed.quarantine = options.quarantine;
-        let is_tls = matches!(url.scheme(), "rediss" | "valkeys");
+        let is_tls = matches!(
+            url.scheme(),
+            "rediss" | "valkeys" | "rediss-cluster" | "valkeys-cluster"
+        );
         if ca.is_some() && !is_tls {
             return Err(wrong("ca is for TLS, so the URL has to begin with rediss:"));
         }
@@ -132,6 +226,41 @@ impl RedisUrl {
                 ));
             }
             parsed.address = RedisAddress::Unix(path.into());
+            return Ok(parsed);
+        }
+        if let Some(hosts) = hosts.filter(|_| !is_sentinels) {
+            if path.len() > 1 {
+                parsed.database = database(&path[1..])?;
+            }
+            if parsed.database != 0 {
+                return Err(wrong("a cluster has no database but 0"));
+            }
+            parsed.address = RedisAddress::Cluster(RedisCluster {
+                nodes: all_hosts(hosts, 6379)?,
+                is_tls,
+                ca,
+            });
+            return Ok(parsed);
+        }
+        if let Some(hosts) = hosts {
+            let (service, number) = match path.trim_matches('/').split_once('/') {
+                Some((service, number)) => (service, Some(number)),
+                None => (path.trim_matches('/'), None),
+            };
+            if service.is_empty() {
+                return Err(wrong(
+                    "the name of the service is missing, as in redis-sentinel://host:26379/service/0",
+                ));
+            }
+            if let Some(number) = number {
+                parsed.database = database(number)?;
+            }
+            parsed.address = RedisAddress::Sentinel(RedisSentinels {
+                sentinels: all_hosts(hosts, 26_379)?,
+                service: service.to_owned(),
+                user: sentinel_user,
+                password: sentinel_password,
+            });
             return Ok(parsed);
         }
         let host = url.host_str().filter(|host| !host.is_empty());
@@ -151,6 +280,34 @@ impl RedisUrl {
 
 fn is_socket(scheme: &str) -> bool {
     scheme.ends_with("unix")
+}
+
+fn is_sentinels(scheme: &str) -> bool {
+    scheme.ends_with("-sentinel")
+}
+
+fn all_hosts(hosts: &str, default: u16) -> Result<Vec<(String, u16)>, StoreUrlError> {
+    let hosts = hosts.split(',');
+    hosts.map(|host| host_and_port(host, default)).collect()
+}
+
+/// The URL of sentinels or a cluster has several hosts, which is more than a URL may say: gives it with one, and
+/// them.
+fn without_hosts(text: &str) -> (Cow<'_, str>, Option<&str>) {
+    let parts = text.split_once("://").and_then(|(scheme, rest)| {
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(end);
+        let (login, hosts) = match authority.rsplit_once('@') {
+            Some((login, hosts)) => (format!("{login}@"), hosts),
+            None => (String::new(), authority),
+        };
+        let has_hosts = is_sentinels(scheme) || scheme.ends_with("-cluster");
+        has_hosts.then(|| (format!("{scheme}://{login}hosts{rest}"), hosts))
+    });
+    match parts {
+        Some((url, hosts)) => (url.into(), Some(hosts)),
+        None => (text.into(), None),
+    }
 }
 
 /// A user and perhaps a password.
@@ -180,6 +337,11 @@ impl fmt::Display for RedisUrl {
             RedisAddress::Tcp { host, port } => write!(f, "redis://{host}:{port}/")?,
             RedisAddress::Tls { host, port, .. } => write!(f, "rediss://{host}:{port}/")?,
             RedisAddress::Unix(path) => write!(f, "unix://{}?db=", path.display())?,
+            RedisAddress::Sentinel(sentinels) => write!(f, "redis-sentinel://{sentinels}/")?,
+            RedisAddress::Cluster(cluster) if cluster.is_tls => {
+                write!(f, "rediss-cluster://{cluster}/")?;
+            }
+            RedisAddress::Cluster(cluster) => write!(f, "redis-cluster://{cluster}/")?,
         }
         write!(f, "{}", self.database)
     }
@@ -250,7 +412,69 @@ mod tests {
     }
 
     #[test]
+    fn sentinels_are_named_with_their_service() {
+        let text = "redis-sentinel://ann:s%40crt@a:1,[::1]/shop/3?sentinel_password=x&prefix=p";
+        let url = RedisUrl::parse(text).unwrap();
+        let RedisAddress::Sentinel(sentinels) = &url.address else {
+            panic!("{url}");
+        };
+        let expected = [("a".to_owned(), 1), ("::1".to_owned(), 26_379)];
+        assert_eq!(sentinels.sentinels, expected);
+        assert_eq!(sentinels.service, "shop");
+        assert_eq!(sentinels.password.as_deref(), Some("x"));
+        assert_eq!((url.database, &*url.prefix), (3, "p"));
+        assert_eq!(url.user.as_deref(), Some("ann"));
+        assert_eq!(url.password.as_deref(), Some("s@crt"));
+        assert_eq!(url.to_string(), "redis-sentinel://a:1,::1:26379/shop/3");
+        let message = |url: &str| RedisUrl::parse(url).unwrap_err().to_string();
+        assert!(message("redis-sentinel://a:1").contains("service is missing"));
+        assert!(message("redis-sentinel:///shop").contains("host is missing"));
+        assert!(message("redis-sentinel://a/shop/x").contains("number of a database"));
+        assert!(message("redis://a?sentinel_user=x").contains("unknown option"));
+    }
+
+    #[test]
+    fn a_cluster_is_named_by_some_nodes() {
+        let url = RedisUrl::parse("redis-cluster://ann:s%40crt@a:1,[::1]/?prefix=p").unwrap();
+        let RedisAddress::Cluster(cluster) = &url.address else {
+            panic!("{url}");
+        };
+        assert_eq!(
+            cluster.nodes,
+            [("a".to_owned(), 1), ("::1".to_owned(), 6379)]
+        );
+        assert_eq!(url.password.as_deref(), Some("s@crt"));
+        assert_eq!(
+            (url.database, &*url.prefix, cluster.is_tls),
+            (0, "p", false)
+        );
+        assert_eq!(url.to_string(), "redis-cluster://a:1,::1:6379/0");
+        let node = url.of_node(cluster, "b", 2);
+        assert_eq!(node.to_string(), "redis://b:2/0");
+        assert_eq!(node.password.as_deref(), Some("s@crt"));
+
+        let url = RedisUrl::parse("valkeys-cluster://a:1/0?ca=/ca.pem").unwrap();
+        let RedisAddress::Cluster(cluster) = &url.address else {
+            panic!("{url}");
+        };
+        assert_eq!(url.to_string(), "rediss-cluster://a:1/0");
+        let node = url.of_node(cluster, "b", 2);
+        let ca = Some(PathBuf::from("/ca.pem"));
+        let (host, port) = ("b".to_owned(), 2);
+        assert_eq!(node.address, RedisAddress::Tls { host, port, ca });
+
+        let message = |url: &str| RedisUrl::parse(url).unwrap_err().to_string();
+        assert!(message("redis-cluster://a/1").contains("no database but 0"));
+        assert!(message("redis-cluster://a/?db=1").contains("no database but 0"));
+        assert!(message("redis-cluster://a,/").contains("host is missing"));
+        assert!(message("redis-cluster://a/?ca=/ca.pem").contains("rediss:"));
+        assert!(message("redis-cluster://a?sentinel_user=x").contains("unknown option"));
+    }
+
+    #[test]
     fn a_password_is_never_shown() {
+        let url = RedisUrl::parse("redis-sentinel://:secret@h/s?sentinel_password=secret").unwrap();
+        assert!(!format!("{url:?} {:?}", url.address).contains("secret"));
         let url = RedisUrl::parse("redis://ann:secret@h/1").unwrap();
         assert_eq!(url.to_string(), "redis://h:6379/1");
         assert!(!format!("{url:?}").contains("secret"));

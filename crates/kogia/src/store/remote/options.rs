@@ -52,6 +52,26 @@ pub(in crate::store) fn wrong(what: &str) -> StoreUrlError {
     StoreUrlError::Server(what.to_owned())
 }
 
+/// A host and a port, as in `cache:11211`, `[::1]:11211`, or without the port.
+pub(in crate::store) fn host_and_port(
+    text: &str,
+    default: u16,
+) -> Result<(String, u16), StoreUrlError> {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => match text.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let port = port.map_or(Ok(default), str::parse);
+    let port = port.map_err(|_| wrong(&format!("{text:?} has no port that is a number")))?;
+    match host.is_empty() {
+        true => Err(wrong("the host is missing")),
+        false => Ok((host.to_owned(), port)),
+    }
+}
+
 fn duration(text: &str) -> Result<Duration, StoreUrlError> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
