@@ -138,7 +138,10 @@ impl Weighter<QueryKey, Arc<Entry>> for EntryWeighter {
         let stamp = &entry.stamp.0;
         // A short one is part of the overhead; one of many key values has no bound.
         let spilled = if stamp.spilled() { stamp.capacity() } else { 0 };
-        let watch = entry.watch.as_ref().map_or(0, |_| Watch::weight(stamp.len()));
+        let watch = entry
+            .watch
+            .as_ref()
+            .map_or(0, |_| Watch::weight(stamp.len()));
         ENTRY_OVERHEAD + entry.value.len() as u64 + 16 * spilled as u64 + watch
     }
 }

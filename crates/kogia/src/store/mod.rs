@@ -8,10 +8,7 @@ mod finding;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
-#[cfg_attr(
-    not(feature = "redis"),
-    allow(dead_code, reason = "only Redis pushes")
-)]
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "only Redis pushes"))]
 mod pushed;
 #[cfg(feature = "redis")]
 mod redis;

@@ -354,3 +354,433 @@ fn nanoseconds(duration: Duration) -> u64 {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests fail by panicking
+mod tests {
+    use std::sync::atomic::AtomicU8;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use kogia_core::{
+        DatabaseId, DatabaseTags, Decision, Fill, OwnerId, QueryKey, Statement, TableTags, TagSet,
+        Wide,
+    };
+
+    use super::*;
+    use crate::store::{Abandoned, Mark, MemoryStore, TieredStore, Usage};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const CAPACITY: u64 = 4_000_000;
+
+    /// What the store tells next, in the thread that listens; an error ends the connection.
+    type Telling = Box<dyn FnOnce(&News) -> Result<(), StoreError> + Send>;
+
+    /// A store that tells what a test wants it to, when the test wants it to.
+    #[derive(Debug)]
+    struct Teller {
+        store: MemoryStore,
+        life: AtomicU8,
+        asked: AtomicU64,
+        tellings: Mutex<Receiver<Telling>>,
+        tell: Sender<Telling>,
+        meanwhile: Mutex<Option<Sender<Sender<()>>>>,
+    }
+
+    impl Teller {
+        fn new() -> Arc<Self> {
+            let (tell, tellings) = channel();
+            Arc::new(Teller {
+                store: MemoryStore::new(CAPACITY),
+                life: AtomicU8::new(1),
+                asked: AtomicU64::new(0),
+                tellings: Mutex::new(tellings),
+                tell,
+                meanwhile: Mutex::default(),
+            })
+        }
+
+        /// A tier that has begun to listen.
+        fn tier(self: &Arc<Self>) -> TieredStore {
+            let pushing = Arc::clone(self) as Arc<dyn Pushing>;
+            let tier = TieredStore::with(
+                Arc::clone(self) as Arc<dyn Store>,
+                CAPACITY,
+                Some((pushing, HOUR)),
+            );
+            tier.read(&request(&[])).unwrap();
+            self.begin();
+            tier
+        }
+
+        /// Tells something, and waits until it was heard.
+        fn tell(&self, telling: impl FnOnce(&News) -> Result<(), StoreError> + Send + 'static) {
+            let (done, is_done) = channel();
+            let telling = Box::new(move |news: &News| {
+                let told = telling(news);
+                done.send(()).unwrap();
+                told
+            });
+            self.tell.send(telling).unwrap();
+            is_done.recv().unwrap();
+        }
+
+        fn begin(&self) {
+            let life = self.life();
+            self.tell(move |news| {
+                news.begin(Some(life));
+                news.alive(Instant::now());
+                Ok(())
+            });
+        }
+
+        fn life(&self) -> Life {
+            Life([self.life.load(Ordering::SeqCst); 33])
+        }
+
+        /// Another process writes, and everybody is told.
+        fn write(&self, tag: Tag) {
+            self.store.clear(OwnerId(9), &set(&[tag])).unwrap();
+            self.tell(move |news| {
+                news.changed(tag);
+                Ok(())
+            });
+        }
+
+        fn cut(&self) {
+            self.tell(|_| {
+                Err(StoreError::Failed {
+                    operation: "go on",
+                    reason: "the test says so".to_owned(),
+                })
+            });
+        }
+
+        /// How often it was asked since the last call.
+        fn asked(&self) -> u64 {
+            self.asked.swap(0, Ordering::SeqCst)
+        }
+
+        /// The next answer is on its way when this is told, and arrives when the sender is dropped.
+        fn next_answer(&self) -> Receiver<Sender<()>> {
+            let (tell, told) = channel();
+            *lock(&self.meanwhile) = Some(tell);
+            told
+        }
+
+        fn answered<T>(&self, answer: Result<T, StoreError>) -> Result<(T, Life), StoreError> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let life = self.life();
+            if let Some(tell) = lock(&self.meanwhile).take() {
+                let (go_on, may_go_on) = channel();
+                tell.send(go_on).unwrap();
+                may_go_on.recv().unwrap_err();
+            }
+            Ok((answer?, life))
+        }
+    }
+
+    impl Pushing for Teller {
+        fn read_in_life(
+            &self,
+            request: &ReadRequest,
+        ) -> Result<(ReadResponse<Bytes>, Life), StoreError> {
+            self.answered(self.store.read(request))
+        }
+
+        fn generations_in_life(
+            &self,
+            tags: &[Tag],
+        ) -> Result<(SmallVec<[Generation; 8]>, Life), StoreError> {
+            self.answered(self.store.generations(tags))
+        }
+
+        fn listen(&self, news: &News, stop: &Stop) -> Result<(), StoreError> {
+            let tellings = lock(&self.tellings);
+            while !stop.comes_within(Duration::ZERO) {
+                if let Ok(telling) = tellings.recv_timeout(Duration::from_millis(5)) {
+                    telling(news)?;
+                }
+            }
+            Ok(())
+        }
+    }
+
+    impl Store for Teller {
+        fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
+            Ok(self.read_in_life(request)?.0)
+        }
+
+        fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError> {
+            Ok(self.generations_in_life(tags)?.0)
+        }
+
+        fn fill(
+            &self,
+            fill: &Fill,
+            rows: u64,
+            value: Bytes,
+            ttl: Duration,
+        ) -> Result<(), StoreError> {
+            self.store.fill(fill, rows, value, ttl)
+        }
+
+        fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
+            self.store.mark(mark)
+        }
+
+        fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError> {
+            self.store.clear(owner, tags)
+        }
+
+        fn extend(&self, owner: OwnerId, tags: &TagSet, lease: Duration) -> Result<(), StoreError> {
+            self.store.extend(owner, tags, lease)
+        }
+
+        fn abandoned(&self, tags: &[Tag]) -> Result<Vec<Abandoned>, StoreError> {
+            self.store.abandoned(tags)
+        }
+
+        fn invalidate_everything(&self) -> Result<(), StoreError> {
+            self.store.invalidate_everything()
+        }
+
+        fn usage(&self) -> Usage {
+            self.store.usage()
+        }
+    }
+
+    fn database() -> DatabaseId {
+        DatabaseId::new("test")
+    }
+
+    fn table(name: &str) -> Tag {
+        TableTags::new(&database(), name).any
+    }
+
+    fn set(tags: &[Tag]) -> TagSet {
+        tags.iter().copied().collect()
+    }
+
+    fn request(tags: &[Tag]) -> ReadRequest {
+        let statement = Statement {
+            digest: [0; 32],
+            reads: Vec::new(),
+            writes: Vec::new(),
+            wide: Wide::Nothing,
+            uncacheable: None,
+            effects: Vec::new(),
+        };
+        let key = QueryKey::from_bytes([tags.len() as u8; 32]);
+        let mut request = ReadRequest::new(key, &DatabaseTags::new(&database()), &statement, &[]);
+        tags.iter().for_each(|tag| request.add_tag(*tag));
+        request
+    }
+
+    fn decide(store: &dyn Store, tags: &[Tag]) -> Decision<Bytes> {
+        let request = request(tags);
+        request.decide(store.read(&request).unwrap())
+    }
+
+    fn is_hit(store: &dyn Store, tags: &[Tag]) -> bool {
+        matches!(decide(store, tags), Decision::Hit(_))
+    }
+
+    fn fill(store: &dyn Store, tags: &[Tag]) {
+        match decide(store, tags) {
+            Decision::Miss(right) | Decision::Stale(right) => {
+                store
+                    .fill(&right, 1, Bytes::from_static(b"rows"), HOUR)
+                    .unwrap();
+            }
+            other => panic!("a miss was due, not {other:?}"),
+        }
+    }
+
+    /// A tier with a copy that costs no question.
+    fn with_copy(teller: &Arc<Teller>, tags: &[Tag]) -> TieredStore {
+        let tier = teller.tier();
+        fill(&tier, tags);
+        assert!(is_hit(&tier, tags));
+        assert_costs(teller, &tier, tags, 0);
+        tier
+    }
+
+    fn assert_costs(teller: &Teller, tier: &TieredStore, tags: &[Tag], questions: u64) {
+        teller.asked();
+        assert!(is_hit(tier, tags));
+        assert_eq!(teller.asked(), questions);
+    }
+
+    #[test]
+    fn a_copy_that_was_found_current_costs_no_question() {
+        let (teller, tags) = (Teller::new(), [table("book")]);
+        let tier = with_copy(&teller, &tags);
+        teller.write(table("shop"));
+        assert_costs(&teller, &tier, &tags, 0);
+        // An entry that another process has filled.
+        let other = TieredStore::new(Arc::clone(&teller) as Arc<dyn Store>, CAPACITY);
+        teller.write(tags[0]);
+        fill(&other, &tags);
+        assert!(is_hit(&tier, &tags));
+        assert_costs(&teller, &tier, &tags, 0);
+    }
+
+    #[test]
+    fn a_change_that_is_told_ends_the_watch() {
+        let (teller, tags) = (Teller::new(), [table("book")]);
+        let tier = with_copy(&teller, &tags);
+        teller.write(tags[0]);
+        assert!(!is_hit(&tier, &tags));
+        // One that was told, and did not make the entry stale: tags share places.
+        fill(&tier, &tags);
+        assert!(is_hit(&tier, &tags));
+        teller.tell(move |news| {
+            news.changed(tags[0]);
+            Ok(())
+        });
+        assert_costs(&teller, &tier, &tags, 1);
+        assert_costs(&teller, &tier, &tags, 0);
+    }
+
+    /// The watch is begun before the store is asked: a change that comes before the answer ends it.
+    #[test]
+    fn a_change_between_the_question_and_the_answer_ends_the_watch() {
+        let (teller, tags) = (Teller::new(), [table("book")]);
+        // The answer is about a copy, or is itself an entry to be copied.
+        for is_copied in [true, false] {
+            let tier = teller.tier();
+            let filler = TieredStore::new(Arc::clone(&teller) as Arc<dyn Store>, CAPACITY);
+            teller.write(tags[0]);
+            fill(if is_copied { &tier } else { &filler }, &tags);
+            let answers = teller.next_answer();
+            thread::scope(|scope| {
+                let reader = scope.spawn(|| is_hit(&tier, &tags));
+                let go_on = answers.recv().unwrap();
+                teller.write(tags[0]);
+                drop(go_on);
+                assert!(
+                    reader.join().unwrap(),
+                    "it was current when the store answered"
+                );
+            });
+            assert!(!is_hit(&tier, &tags));
+            tier.rest();
+        }
+    }
+
+    #[test]
+    fn a_connection_that_ends_ends_all_watches() {
+        let (teller, tags) = (Teller::new(), [table("book")]);
+        let tier = with_copy(&teller, &tags);
+        teller.cut();
+        // Nobody was told of this.
+        teller.store.clear(OwnerId(9), &set(&tags)).unwrap();
+        teller.begin();
+        assert!(!is_hit(&tier, &tags));
+    }
+
+    #[test]
+    fn another_life_ends_all_watches() {
+        let (teller, tags) = (Teller::new(), [table("book")]);
+        let tier = with_copy(&teller, &tags);
+        teller.store.clear(OwnerId(9), &set(&tags)).unwrap();
+        teller.life.store(2, Ordering::SeqCst);
+        teller.begin();
+        assert!(!is_hit(&tier, &tags));
+    }
+
+    /// Reads and the connection that tells may lead to two servers.
+    #[test]
+    fn what_another_server_answers_is_asked_again() {
+        let (teller, tags) = (Teller::new(), [table("book")]);
+        let tier = teller.tier();
+        teller.life.store(2, Ordering::SeqCst);
+        fill(&tier, &tags);
+        for _ in 0..3 {
+            assert_costs(&teller, &tier, &tags, 1);
+        }
+        teller.begin();
+        assert_costs(&teller, &tier, &tags, 1);
+        assert_costs(&teller, &tier, &tags, 0);
+    }
+
+    #[test]
+    fn nothing_is_trusted_for_longer_than_the_last_sign_of_life() {
+        let (teller, tags) = (Teller::new(), [table("book")]);
+        let tier = with_copy(&teller, &tags);
+        let date = |age: Duration| {
+            move |news: &News| {
+                let now = news.started.elapsed();
+                // One that is so old must be dated before the beginning.
+                let until = nanoseconds((now + HOUR).saturating_sub(age));
+                news.trusted_until.store(until, Ordering::Release);
+                Ok(())
+            }
+        };
+        teller.tell(date(HOUR - Duration::from_secs(60)));
+        assert_costs(&teller, &tier, &tags, 0);
+        teller.tell(date(HOUR));
+        assert_costs(&teller, &tier, &tags, 1);
+        teller.tell(|news| {
+            news.alive(Instant::now());
+            Ok(())
+        });
+        assert_costs(&teller, &tier, &tags, 0);
+    }
+
+    #[test]
+    fn what_the_process_itself_writes_need_not_be_told() {
+        let (teller, tags) = (Teller::new(), [table("book")]);
+        let mark = |tags| Mark {
+            owner: OwnerId(1),
+            tags,
+            lease: HOUR,
+            backend: &crate::Backend::Unknown,
+        };
+        let (all, watched) = (set(&tags), table("shop"));
+        let writes: [&dyn Fn(&TieredStore); 5] = [
+            &|tier| tier.mark(&mark(&all)).unwrap(),
+            &|tier| assert!(tier.mark_watching(&mark(&all), watched).is_ok()),
+            &|tier| tier.clear(OwnerId(1), &all).unwrap(),
+            &|tier| assert!(tier.clear_watching(OwnerId(1), &all, watched).is_ok()),
+            &|tier| tier.invalidate_everything().unwrap(),
+        ];
+        for write in writes {
+            let tier = with_copy(&teller, &tags);
+            write(&tier);
+            assert!(!is_hit(&tier, &tags));
+            teller.store.clear(OwnerId(1), &all).unwrap();
+            tier.rest();
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_not_read_by_what_was_told() {
+        let (teller, tags) = (Teller::new(), [table("book")]);
+        let tier = with_copy(&teller, &tags);
+        let mut request = request(&tags);
+        let commit = Tag::commit(&database());
+        let before = tier.generations(&[commit]).unwrap()[0];
+        request.guard_snapshot(commit, before);
+        for _ in 0..2 {
+            teller.asked();
+            let response = tier.read(&request).unwrap();
+            assert!(matches!(request.decide(response), Decision::Hit(_)));
+            assert_eq!(teller.asked(), 1);
+        }
+    }
+
+    #[test]
+    fn who_rests_listens_again_at_the_next_read() {
+        let (teller, tags) = (Teller::new(), [table("book")]);
+        let tier = with_copy(&teller, &tags);
+        tier.rest();
+        assert_costs(&teller, &tier, &tags, 1);
+        teller.begin();
+        assert_costs(&teller, &tier, &tags, 1);
+        assert_costs(&teller, &tier, &tags, 0);
+        // Twice is as good as once, and before anything was read, too.
+        tier.rest();
+        tier.rest();
+    }
+}

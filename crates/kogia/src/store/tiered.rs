@@ -95,7 +95,7 @@ impl TieredStore {
         Self::with(shared, capacity, Some((pushing, staleness)))
     }
 
-    fn with(
+    pub(super) fn with(
         shared: Arc<dyn Store>,
         capacity: u64,
         pushing: Option<(Arc<dyn Pushing>, Duration)>,

@@ -18,11 +18,11 @@ use smallvec::SmallVec;
 
 use self::connection::{Connection, Connections, Refused, Server, is_full};
 pub use self::url::{RedisAddress, RedisSentinels, RedisUrl};
+use super::pushed::{Life, Pushing};
 use super::remote::{
     ATTEMPTS, GENERATION_TTL, backend, count_out_of_memory, entry, failed, in_incarnation,
     stored_generation as generation,
 };
-use super::pushed::{Life, Pushing};
 use super::{Abandoned, Finding, Mark, Store, StoreError, Usage};
 use crate::token::fresh_generation;
 
