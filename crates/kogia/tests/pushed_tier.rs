@@ -147,10 +147,13 @@ fn databases_may_be_swapped() {
     let server = Server::start("");
     let store = &tier(&server, LONG);
     let tags = [table("book")];
+    // One that somebody has used, too.
+    let other = server.url("quarantine=0s").replace("/0?", "/1?");
+    fill(&open(&other), 1, &tags, b"other rows");
     fill(store, 1, &tags, b"rows");
     until_pushed(&server, store, 1, &tags);
     assert_eq!(server.ask(&["SWAPDB", "0", "1"]), "OK");
-    until(|| hit(store, 1, &tags).is_none());
+    until(|| hit(store, 1, &tags).is_none_or(|rows| rows == "other rows"));
 }
 
 #[test]
@@ -238,6 +241,16 @@ fn a_user_who_may_not_listen_reads_as_ever() {
         assert!(hit(store, 1, &tags).is_some());
         assert_eq!(asked(&server), before + 1);
     }
+    assert!(!store.usage().local.unwrap().is_told);
+    let found = || format!("{:?}", store.examine());
+    assert!(
+        found().contains("let the user run CLIENT TRACKING"),
+        "{}",
+        found()
+    );
+    server.ask(&["ACL", "SETUSER", "default", "+client|tracking"]);
+    until(|| hit(store, 1, &tags).is_some() && store.usage().local.unwrap().is_told);
+    assert!(found().contains("may be 10000 ms old"), "{}", found());
 }
 
 /// The threads of this process that listen.

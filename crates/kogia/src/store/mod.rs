@@ -115,6 +115,12 @@ impl StoreUrl {
 ///   incarnation of the store shows in each of them. A [`TieredStore`] keeps copies of entries and
 ///   asks for nothing else.
 ///
+/// One store promises less, because it is told to ([`TierMode::Pushed`]): what [`Store::read`] gives
+/// with an entry that is a hit may be what it would have given at a moment before the call began, and
+/// that moment is no longer ago than the URL says. It still sees at once what its own process has
+/// marked and cleared. [`Store::generations`], and a read that guards a snapshot
+/// ([`ReadRequest::guard_snapshot`]), are as with any other store.
+///
 /// # The wrong answers it may give
 ///
 /// - It may forget any entry and any clean generation at any time. That costs a miss.
@@ -282,6 +288,9 @@ pub struct LocalUsage {
     pub capacity: u64,
     /// Copies evicted, replaced or forgotten since the store was opened.
     pub evicted: u64,
+    /// Whether the shared store tells what changes at this moment, so that hits need not ask it; see
+    /// [`TierMode::Pushed`].
+    pub is_told: bool,
 }
 
 /// What went wrong in a store. A failing store never fails a query.

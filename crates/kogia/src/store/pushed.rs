@@ -26,6 +26,9 @@ pub(super) trait Pushing: Store {
         tags: &[Tag],
     ) -> Result<(SmallVec<[Generation; 8]>, Life), StoreError>;
 
+    /// Finds out whether the store can tell.
+    fn try_to_listen(&self) -> Result<(), StoreError>;
+
     /// Passes on what the store tells, until nobody wants it any more. An error says why the store
     /// tells nothing now; it may again later.
     fn listen(&self, news: &News, stop: &Stop) -> Result<(), StoreError>;
@@ -118,12 +121,11 @@ impl News {
     /// Whether the store would say that an entry with this stamp still is current, or would have at
     /// most [`News::staleness`] ago: `watch` is from before it last said so.
     pub(super) fn vouch_for(&self, watch: &Watch, tags: &[Tag], stamp: &Stamp) -> bool {
-        // Before the changes: those that a sign of life speaks of were counted before it was noted.
-        let until = self.trusted_until.load(Ordering::Acquire);
-        nanoseconds(self.started.elapsed()) < until
+        // Asked before the changes: those that a sign of life speaks of were counted before it was
+        // noted.
+        self.are_trusted()
             && watch.era == self.era.load(Ordering::Acquire)
             && watch.tags.len() == tags.len()
-            && stamp.0.len() == tags.len()
             && watch.tags.iter().zip(tags).zip(&stamp.0).all(
                 |(((watched, count), tag), stamped)| {
                     watched == tag
@@ -157,6 +159,11 @@ impl News {
         let age = moment.saturating_duration_since(self.started);
         let until = nanoseconds(age.saturating_add(self.staleness));
         self.trusted_until.store(until, Ordering::Release);
+    }
+
+    /// Whether watches count now.
+    fn are_trusted(&self) -> bool {
+        nanoseconds(self.started.elapsed()) < self.trusted_until.load(Ordering::Acquire)
     }
 
     /// Whether there was a sign of life in this era.
@@ -233,6 +240,11 @@ impl Listener {
         &self.news
     }
 
+    /// Whether what the store has told counts at this moment.
+    pub(super) fn is_told(&self) -> bool {
+        self.news.are_trusted()
+    }
+
     /// Notes what this process itself has changed, whether anybody listens or not.
     pub(super) fn changed(&self, tags: &[Tag]) {
         tags.iter().for_each(|tag| self.news.changed(*tag));
@@ -285,16 +297,21 @@ impl Listener {
     /// The thread's life.
     fn live(&self, stop: &Stop) {
         let mut wait = SHORTEST;
+        let mut is_known = false;
         loop {
             let ended = self.source.listen(&self.news, stop);
             if self.news.has_been_alive() {
-                wait = SHORTEST;
+                (wait, is_known) = (SHORTEST, false);
             }
             self.news.begin(None);
             match ended {
                 Ok(()) => break,
+                Err(error) if is_known => {
+                    tracing::debug!(%error, "the local tier still asks the store at each read");
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the local tier asks the store at each read for a while");
+                    is_known = true;
                 }
             }
             if stop.comes_within(wait) {
@@ -494,6 +511,10 @@ mod tests {
             self.answered(self.store.generations(tags))
         }
 
+        fn try_to_listen(&self) -> Result<(), StoreError> {
+            Ok(())
+        }
+
         fn listen(&self, news: &News, stop: &Stop) -> Result<(), StoreError> {
             let tellings = lock(&self.tellings);
             while !stop.comes_within(Duration::ZERO) {
@@ -668,6 +689,44 @@ mod tests {
         }
     }
 
+    /// What is forgotten must not come back with an answer that was on its way.
+    #[test]
+    fn an_answer_that_comes_after_everything_was_invalidated_is_asked_about() {
+        let (teller, tags) = (Teller::new(), [table("book")]);
+        let tier = teller.tier();
+        fill(&tier, &tags);
+        let answers = teller.next_answer();
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| is_hit(&tier, &tags));
+            let go_on = answers.recv().unwrap();
+            tier.invalidate_everything().unwrap();
+            drop(go_on);
+            assert!(
+                reader.join().unwrap(),
+                "it was current when the store answered"
+            );
+        });
+        assert!(!is_hit(&tier, &tags));
+    }
+
+    /// What a query depends on may change with the schema, and its key does not.
+    #[test]
+    fn a_watch_of_other_tags_says_nothing() {
+        let (teller, tags) = (Teller::new(), [table("book")]);
+        let tier = with_copy(&teller, &tags);
+        assert!(!is_hit(&tier, &[table("shop")]));
+    }
+
+    #[test]
+    fn nobody_listens_for_ever_where_nobody_reads() {
+        let news = News::new(HOUR);
+        let begun = Instant::now().checked_sub(IDLE).unwrap();
+        assert!(Interest(begun).goes_on(&news), "somebody has read");
+        assert!(!Interest(begun).goes_on(&news));
+        news.is_wanted.store(true, Ordering::Relaxed);
+        assert!(Interest(begun).goes_on(&news));
+    }
+
     #[test]
     fn a_connection_that_ends_ends_all_watches() {
         let (teller, tags) = (Teller::new(), [table("book")]);
@@ -710,9 +769,8 @@ mod tests {
         let tier = with_copy(&teller, &tags);
         let date = |age: Duration| {
             move |news: &News| {
-                let now = news.started.elapsed();
-                // One that is so old must be dated before the beginning.
-                let until = nanoseconds((now + HOUR).saturating_sub(age));
+                // Such a moment may have been before there were any.
+                let until = nanoseconds((news.started.elapsed() + HOUR).saturating_sub(age));
                 news.trusted_until.store(until, Ordering::Release);
                 Ok(())
             }

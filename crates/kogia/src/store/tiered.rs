@@ -21,6 +21,13 @@ use super::{Abandoned, Finding, LocalUsage, Mark, Store, StoreError, Usage};
 /// process invalidates is gone for every other one at its next read, as without the tier. Where
 /// the shared store does not answer nothing is served from here either.
 ///
+/// # Where the shared store tells
+///
+/// A server that tells which tags change ([`crate::TierMode::Pushed`]) need not be asked about a copy
+/// that it has called current, until it tells otherwise or tells nothing for too long. A thread
+/// listens to it while there are reads. A copy of what this process has filled is asked about once,
+/// because between its query and its filling anything may have been told.
+///
 /// # What it costs
 ///
 /// A copy that another process made stale is found out by a read that then asks the shared store
@@ -310,13 +317,16 @@ impl Store for TieredStore {
 
     /// What the shared store holds, and in [`Usage::local`] what is kept of it here.
     fn usage(&self) -> Usage {
-        let local = self.local().entries.usage();
+        let tier = self.local();
+        let local = tier.entries.usage();
+        let is_told = |listener: &Arc<Listener>| listener.is_told();
         Usage {
             local: Some(LocalUsage {
                 entries: local.entries,
                 bytes: local.bytes,
                 capacity: local.capacity,
                 evicted: local.evicted,
+                is_told: tier.listener.as_ref().is_some_and(is_told),
             }),
             ..self.shared.usage()
         }
@@ -336,6 +346,19 @@ impl Store for TieredStore {
             "each process takes up to {} bytes for copies",
             self.capacity
         )));
+        if let Some((pushing, staleness)) = &self.pushing {
+            found.push(match pushing.try_to_listen() {
+                Ok(()) => Finding::note(format!(
+                    "the server tells what changes: answers may be {} ms old",
+                    staleness.as_millis()
+                )),
+                Err(error) => Finding::warning(
+                    error.to_string(),
+                    "use Redis 6 or later, or Valkey, and let the user run CLIENT TRACKING; until then \
+                     each read asks the server",
+                ),
+            });
+        }
         found
     }
 }

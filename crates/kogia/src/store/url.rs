@@ -10,7 +10,9 @@ use std::time::Duration;
 ///
 /// `memory:?capacity=256MB`, `file:///var/cache/app?capacity=1GB`. The capacity takes `B`, `KB`,
 /// `MB`, `GB` (powers of ten) and `KiB`, `MiB`, `GiB`. With `local=64MB` each process keeps that
-/// much of a shared store in its own memory; see [`crate::TieredStore`].
+/// much of a shared store in its own memory; see [`crate::TieredStore`]. In front of Redis
+/// `mode=pushed` spares it the question whether that is current, within `staleness=100ms`; see
+/// [`TierMode`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreUrl {
@@ -50,7 +52,12 @@ pub enum TierMode {
     /// The shared store is asked at each read.
     #[default]
     Strict,
-    /// The shared store tells.
+    /// The shared store tells, and a hit asks nobody.
+    ///
+    /// A hit is what the database would have answered at some moment of the last `staleness`. What this
+    /// process writes itself it sees at once, and snapshots are read as in the other mode. A server
+    /// that has given no sign of life for so long is asked at each read. The time that a machine is
+    /// suspended does not count.
     Pushed {
         /// How old an answer may be.
         staleness: Duration,

@@ -36,6 +36,12 @@ impl Pushing for RedisStore {
         Ok((generations, incarnation.life()))
     }
 
+    fn try_to_listen(&self) -> Result<(), StoreError> {
+        let server = Server::new(self.url.clone());
+        let opened = Pushes::open(&server, &self.keys).map(|_| ());
+        opened.map_err(|error| failed("tell of changes", &Refused::Failed(error)))
+    }
+
     fn listen(&self, news: &News, stop: &Stop) -> Result<(), StoreError> {
         self.hear(news, stop)
             .map_err(|error| failed("tell of changes", &Refused::Failed(error)))
