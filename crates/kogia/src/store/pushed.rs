@@ -717,6 +717,41 @@ mod tests {
         assert!(!is_hit(&tier, &[table("shop")]));
     }
 
+    /// An INSERT beside a row, for instance, of which the row proves that it does not matter.
+    #[test]
+    fn a_change_of_what_an_entry_does_not_depend_on_ends_no_watch() {
+        let news = News::new(HOUR);
+        news.begin(Some(Life([1; 33])));
+        news.alive(Instant::now());
+        let tags = [table("book"), table("shop")];
+        let watch = news.watch(&tags).unwrap();
+        let generation = Generation::from_u128(1 << 64);
+        let stamp = Stamp([generation, Generation::MISSING][..].into());
+        news.changed(tags[1]);
+        assert!(news.vouch_for(&watch, &tags, &stamp));
+        news.changed(tags[0]);
+        assert!(!news.vouch_for(&watch, &tags, &stamp));
+    }
+
+    #[test]
+    fn watches_count_for_the_size_of_copies() {
+        let entries = |tier: &TieredStore| {
+            for key in 1..200 {
+                let request = request(&[table("book"); 200][..key]);
+                let Decision::Miss(right) = request.decide(tier.read(&request).unwrap()) else {
+                    panic!("a miss was due");
+                };
+                let value = Bytes::from(vec![1; 20_000]);
+                tier.fill(&right, 1, value, HOUR).unwrap();
+            }
+            tier.usage().local.unwrap().entries
+        };
+        let strict = TieredStore::new(Teller::new() as Arc<dyn Store>, CAPACITY);
+        let pushed = Teller::new().tier();
+        let (strict, pushed) = (entries(&strict), entries(&pushed));
+        assert!(pushed < strict, "{pushed} copies and {strict}");
+    }
+
     #[test]
     fn nobody_listens_for_ever_where_nobody_reads() {
         let news = News::new(HOUR);
