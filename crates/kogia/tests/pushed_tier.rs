@@ -7,10 +7,15 @@
 mod store_support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kogia::core::Decision;
-use kogia::{Cache, Store, TieredStore};
+use bytes::Bytes;
+use kogia::core::{Decision, Dialect, KeyColumn, KeyKind, Parameter, Relation, Schema, Value};
+use kogia::{
+    Answer, Cache, Database, DatabaseConfig, Encoded, Query, QueryMode, QueryOptions, Store,
+    TieredStore, WriteError,
+};
 use rustix::process::Signal;
 use store_support::load::work_within;
 use store_support::redis::{Server, open};
@@ -344,4 +349,54 @@ fn nothing_stale_comes_of_faults_under_load() {
     });
     assert_eq!(stale, 0);
     assert!(hits > 100, "{hits}");
+}
+
+/// The engine's reads of one row, of which the result proves that its entry does not depend on INSERTs.
+fn read_book(database: &Database, mode: QueryMode, now: u64) -> Option<u64> {
+    let query = Query {
+        sql: "SELECT title FROM book WHERE id = $1",
+        parameters: Some(&[Parameter::untyped(Value::Int(1))]),
+        shape: b"test",
+        options: &QueryOptions {
+            mode,
+            ..QueryOptions::default()
+        },
+    };
+    let encoded = |now: &u64| {
+        let value = Bytes::copy_from_slice(&now.to_le_bytes());
+        Some(Encoded { value, rows: 1 })
+    };
+    let answer = database.read_blocking(&query, || Ok::<_, WriteError>(now), encoded);
+    match answer.unwrap() {
+        Answer::Fresh(_) => None,
+        Answer::Cached(value) => Some(u64::from_le_bytes(value[..].try_into().unwrap())),
+    }
+}
+
+#[test]
+fn what_is_refreshed_takes_the_place_of_what_was_told_to_be_current() {
+    let server = Server::start("");
+    let url = server.url("quarantine=0s&local=2MB&mode=pushed&staleness=10s");
+    let cache = Cache::builder().url(&url).unwrap().build();
+    let database = cache.database(DatabaseConfig::new(database(), Dialect::Postgres));
+    let key = KeyColumn {
+        name: "id".into(),
+        kind: KeyKind::Integer,
+    };
+    let book = Relation {
+        key: Some(Arc::new(key)),
+        generated_key: true,
+        ..Relation::table("book")
+    };
+    let schema = Schema {
+        relations: vec![book],
+        ..Schema::unknown(Dialect::Postgres)
+    };
+    database.reload_catalog().unwrap().unwrap().finish(schema);
+    until(|| {
+        let before = asked(&server);
+        read_book(&database, QueryMode::Cached, 1) == Some(1) && asked(&server) == before
+    });
+    assert_eq!(read_book(&database, QueryMode::Refresh, 2), None);
+    assert_eq!(read_book(&database, QueryMode::Cached, 3), Some(2));
 }

@@ -694,7 +694,8 @@ mod tests {
     fn an_answer_that_comes_after_everything_was_invalidated_is_asked_about() {
         let (teller, tags) = (Teller::new(), [table("book")]);
         let tier = teller.tier();
-        fill(&tier, &tags);
+        let filler = TieredStore::new(Arc::clone(&teller) as Arc<dyn Store>, CAPACITY);
+        fill(&filler, &tags);
         let answers = teller.next_answer();
         thread::scope(|scope| {
             let reader = scope.spawn(|| is_hit(&tier, &tags));

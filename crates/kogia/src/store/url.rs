@@ -106,7 +106,8 @@ pub enum StoreUrlError {
     Server(String),
     /// An option that a server's store does not have.
     #[error(
-        "unknown option {0:?}, there are prefix, timeout, connect_timeout, max_entry, quarantine, local, and ca for TLS"
+        "unknown option {0:?}, there are prefix, timeout, connect_timeout, max_entry, quarantine, \
+         local with mode and staleness, and ca for TLS"
     )]
     ServerOption(String),
     /// A capacity that is no size.

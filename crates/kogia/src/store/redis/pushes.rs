@@ -64,10 +64,10 @@ impl RedisStore {
     }
 }
 
-/// A connection on which a server tells of all generations that change, and of its incarnation.
+/// A connection on which a server tells of all generations that change.
 ///
-/// It tells by prefixes (`BCAST`), so it need not keep in mind who knows what, and not to leave out
-/// what this process changes itself: another thread may be about to ask.
+/// It tells by their prefix (`BCAST`), so it need not keep in mind who has read what. It does not leave
+/// out what this process changes itself (`NOLOOP`), because the store's other connections do that.
 struct Pushes<'a> {
     connection: Connection,
     received: Receiver<PushInfo>,
@@ -87,8 +87,6 @@ impl<'a> Pushes<'a> {
             .arg("BCAST")
             .arg("PREFIX")
             .arg(&keys.generations)
-            .arg("PREFIX")
-            .arg(&keys.incarnation)
             .exec(&mut connection.raw)?;
         Ok(Pushes {
             connection,
@@ -112,8 +110,9 @@ impl<'a> Pushes<'a> {
     /// round is over, which it was before its answer was written; so they come before the answer to
     /// what is sent after that one.
     ///
-    /// The incarnation is asked for because a change of the data as a whole (`SWAPDB`) is not told of;
-    /// `WAIT`, because a replica refuses it.
+    /// An incarnation that is still the same at this beat was the same at the last one. It is asked for,
+    /// and not told, because nobody is told when the data as a whole are others (`SWAPDB`). `WAIT` is
+    /// there because a replica refuses it.
     fn beat(&mut self, news: &News) -> RedisResult<()> {
         let sent = Instant::now();
         let (found, _): (Option<Vec<u8>>, i64) = redis::pipe()
