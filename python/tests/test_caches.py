@@ -210,6 +210,7 @@ SENTINEL = entry(REDIS, "redis://service/0", OPTIONS={"SENTINELS": [("h", 1)]})
     ("url", "cache", "check"),
     [
         ("nonsense://h", LOCAL, "kogia.E007"),
+        ("memcached://h?local=2MB&mode=pushed", LOCAL, "kogia.E007"),
         (None, SENTINEL, "kogia.E006"),
     ],
 )
@@ -229,7 +230,7 @@ def test_a_store_that_cannot_be_opened_now_is_a_warning(monkeypatch):
     def refuse(url):
         raise RuntimeError("nobody answers")
 
-    with override_settings(KOGIA={"STORE": "redis://far"}):
+    with override_settings(KOGIA={"STORE": "redis://far?local=2MB&mode=pushed"}):
         assert checks.check_store() == []
         monkeypatch.setattr(checks._kogia, "Cache", refuse)
         [found] = checks.check_store()
