@@ -59,7 +59,7 @@ INSTALLED_APPS = [
 
 KIND = os.environ.get("KOGIA_TEST_DATABASE", "sqlite")
 ENGINE = os.environ.get("KOGIA_TEST_ENGINE", "django")
-# file, redis, or tier: a tier in front of Redis.
+# file, redis, or a tier in front of Redis: tier, or pushed.
 STORE = os.environ.get("KOGIA_TEST_STORE", "file")
 BACKENDS = {
     "django": "django.db.backends",
@@ -111,7 +111,7 @@ def store():
     server = os.environ[f"KOGIA_TEST_{'MEMCACHED' if STORE == 'memcached' else 'REDIS'}_URL"]
     # Nobody can rely on marks that an unused prefix has lost.
     prefix = pathlib.Path(name).name
-    local = "&local=16MB" if STORE == "tier" else ""
+    local = {"tier": "&local=16MB", "pushed": "&local=16MB&mode=pushed"}.get(STORE, "")
     return f"{server}?prefix={prefix}&quarantine=0s{local}"
 
 

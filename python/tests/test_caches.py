@@ -241,6 +241,7 @@ SHARDS = entry(REDIS, "redis://a", OPTIONS={"CLIENT_CLASS": "django_redis.client
     ("url", "cache", "check"),
     [
         ("nonsense://h", LOCAL, "kogia.E007"),
+        ("memcached://h?local=2MB&mode=pushed", LOCAL, "kogia.E007"),
         (None, SHARDS, "kogia.E006"),
     ],
 )
@@ -260,7 +261,7 @@ def test_a_store_that_cannot_be_opened_now_is_a_warning(monkeypatch):
     def refuse(url):
         raise RuntimeError("nobody answers")
 
-    with override_settings(KOGIA={"STORE": "redis://far"}):
+    with override_settings(KOGIA={"STORE": "redis://far?local=2MB&mode=pushed"}):
         assert checks.check_store() == []
         monkeypatch.setattr(checks._kogia, "Cache", refuse)
         [found] = checks.check_store()

@@ -19,6 +19,7 @@ pub(super) fn run(server: &str) {
     fill(&*store, &request);
     fill(&*tiered, &request);
     one_thread(&*store, &*tiered, &client, &bare, &tags, &request);
+    pushed(server, &request);
     many_threads(&store, &client, &bare, &request);
     dead(&request);
 }
@@ -111,6 +112,24 @@ fn one_thread(
     report("Redis: hit", hits, "MGET", get);
     report("Redis: strict tier", tier, "MGET", generations);
     report("Redis: mark", marks, "EVALSHA", script);
+}
+
+/// Hits that ask nobody, which a test makes sure of.
+fn pushed(server: &str, request: &ReadRequest) {
+    let store = open(&format!(
+        "{server}?prefix=bench&quarantine=0s&local=16MB&mode=pushed"
+    ));
+    fill(&*store, request);
+    let mut times = Times::default();
+    let begun = Instant::now();
+    // Until the server has told for a while.
+    while begun.elapsed() < Duration::from_secs(1) {
+        hit(&*store, request);
+    }
+    for _ in 0..ROUNDS {
+        times.take(|| hit(&*store, request));
+    }
+    println!("Redis: pushed tier     {:6.2} µs", times.median());
 }
 
 fn many_threads(

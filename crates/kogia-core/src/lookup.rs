@@ -110,6 +110,11 @@ impl ReadRequest {
         self.tags.push(commit);
     }
 
+    /// Whether [`ReadRequest::guard_snapshot`] was asked for.
+    pub fn guards_snapshot(&self) -> bool {
+        self.dependencies() < self.tags.len()
+    }
+
     /// The key of the query.
     pub fn key(&self) -> &QueryKey {
         &self.key

@@ -75,6 +75,11 @@ impl Tag {
         self.0 & 1 == 1
     }
 
+    /// The tag of a digest that a store has kept.
+    pub fn from_bytes(bytes: [u8; 16]) -> Tag {
+        Tag(u128::from_le_bytes(bytes))
+    }
+
     /// The digest, as stores keep it.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_le_bytes()

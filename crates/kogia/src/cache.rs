@@ -236,10 +236,11 @@ impl Cache {
         self.0.later.catch_up();
     }
 
-    /// [`Cache::catch_up`], and ends the cache's thread until there is something to do again: for
-    /// the end of a process, and before it forks.
+    /// [`Cache::catch_up`], and ends the threads of the cache and its store until there is something
+    /// to do again: for the end of a process, and before it forks.
     pub fn rest(&self) {
         self.0.later.rest();
+        self.0.store.rest();
     }
 
     /// The store.

@@ -25,7 +25,7 @@ pub use self::session::{Running, Session};
 pub use self::store::FileStore;
 pub use self::store::{
     Abandoned, Backend, Finding, Level, LocalUsage, Mark, MemoryStore, Store, StoreError, StoreUrl,
-    StoreUrlError, TieredStore, Usage,
+    StoreUrlError, TierMode, TieredStore, Usage,
 };
 #[cfg(feature = "memcached")]
 pub use self::store::{MemcachedAddress, MemcachedStore, MemcachedUrl};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kogia_core::{
     Access, Decision, Fill, Generation, KeyPrefix, Parameter, QueryKey, ReadBypass, ReadRequest,
-    Statement, Tag, Uncacheable,
+    ReadResponse, Statement, Tag, Uncacheable,
 };
 
 use crate::database::{Database, LoadedCatalog};
@@ -222,18 +222,23 @@ impl Reader<'_> {
         if cache.is_pending(request.tags()) {
             return Err(BypassReason::InvalidationPending);
         }
-        let mut response = cache.store.read(&request).map_err(|error| {
+        let is_without_entry = query.options.mode == QueryMode::Refresh
+            || matches!(access, Access::Snapshot { begun: false, .. });
+        let response = if is_without_entry || access == Access::Private {
+            // What takes an entry's place is stamped: a tier has to ask for that.
+            let own = || private(request.key()).filter(|_| !is_without_entry);
+            let generations = cache.store.generations(request.tags());
+            generations.map(|generations| ReadResponse {
+                generations,
+                entry: own(),
+            })
+        } else {
+            cache.store.read(&request)
+        };
+        let response = response.map_err(|error| {
             cache.events.store_failed(&error);
             BypassReason::StoreFailed
         })?;
-        if access == Access::Private {
-            response.entry = private(request.key());
-        }
-        if query.options.mode == QueryMode::Refresh
-            || matches!(access, Access::Snapshot { begun: false, .. })
-        {
-            response.entry = None;
-        }
         let (outcome, fill) = match request.decide(response) {
             Decision::Hit(value) => return Ok((ReadOutcome::Hit, Step::Answer(value))),
             Decision::Miss(fill) => (ReadOutcome::Miss, fill),

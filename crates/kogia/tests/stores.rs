@@ -92,6 +92,13 @@ macro_rules! on_servers {
             super::$name(&super::store_support::cluster::store(stringify!($name)));
         }
 
+        #[cfg(feature = "redis")]
+        #[test]
+        fn tier_that_redis_tells() {
+            let shared = super::store_support::redis::store(stringify!($name));
+            super::$name(&super::told(shared));
+        }
+
         #[cfg(feature = "memcached")]
         #[test]
         fn memcached() {
@@ -138,6 +145,14 @@ const LOCAL: u64 = 1_000_000;
 
 fn tier(shared: Arc<dyn Store>) -> TieredStore {
     TieredStore::new(shared, LOCAL)
+}
+
+/// A tier that has been told what changes for a moment.
+#[cfg(feature = "redis")]
+fn told(shared: kogia::RedisStore) -> TieredStore {
+    let tier = TieredStore::pushed(shared, LOCAL, Duration::from_secs(10));
+    until(|| tier.read(&request(u64::MAX, &[])).is_ok() && tier.usage().local.unwrap().is_told);
+    tier
 }
 
 /// What several processes see of one store: each call goes to the tier of the next one.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use kogia_core::{QueryKey, Stamp, StoredEntry};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache as QuickCache;
 
 use super::Usage;
+use super::pushed::Watch;
 
 /// Entries by key, bounded by bytes. They are evicted by a policy of the W-TinyLFU class
 /// (`quick_cache`).
@@ -28,6 +30,8 @@ pub(super) struct Entry {
     pub(super) value: Bytes,
     /// On a clock that a suspended machine stops.
     pub(super) expires: Instant,
+    /// Where changes are pushed: by what the entry was last found to be current.
+    pub(super) watch: Option<ArcSwapOption<Watch>>,
 }
 
 impl Entry {
@@ -134,7 +138,11 @@ impl Weighter<QueryKey, Arc<Entry>> for EntryWeighter {
         let stamp = &entry.stamp.0;
         // A short one is part of the overhead; one of many key values has no bound.
         let spilled = if stamp.spilled() { stamp.capacity() } else { 0 };
-        ENTRY_OVERHEAD + entry.value.len() as u64 + 16 * spilled as u64
+        let watch = entry
+            .watch
+            .as_ref()
+            .map_or(0, |_| Watch::weight(stamp.len()));
+        ENTRY_OVERHEAD + entry.value.len() as u64 + 16 * spilled as u64 + watch
     }
 }
 

@@ -70,6 +70,7 @@ impl Store for MemoryStore {
             stamp: fill.entry_stamp(rows),
             value,
             expires: deadline(Instant::now(), ttl),
+            watch: None,
         };
         self.entries.insert(*fill.key(), entry);
         Ok(())

@@ -8,6 +8,8 @@ mod finding;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "only Redis pushes"))]
+mod pushed;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "redis", feature = "memcached"))]
@@ -25,7 +27,7 @@ pub use self::memory::MemoryStore;
 pub use self::redis::{RedisAddress, RedisCluster, RedisSentinels, RedisStore, RedisUrl};
 pub use self::tiered::TieredStore;
 pub(crate) use self::url::DEFAULT_CAPACITY;
-pub use self::url::{StoreUrl, StoreUrlError};
+pub use self::url::{StoreUrl, StoreUrlError, TierMode};
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,7 +53,32 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
             reason: "this program was built without the file store, which there is for Linux"
                 .to_owned(),
         }),
-        StoreUrl::Tiered { shared, local } => Ok(Arc::new(TieredStore::new(open(shared)?, *local))),
+        StoreUrl::Tiered {
+            shared,
+            local,
+            mode,
+        } => tiered(shared, *local, *mode, open),
+    }
+}
+
+/// Opens a tier in front of the store that a URL names.
+fn tiered(
+    shared: &StoreUrl,
+    local: u64,
+    mode: TierMode,
+    open: impl FnOnce(&StoreUrl) -> Result<Arc<dyn Store>, StoreError>,
+) -> Result<Arc<dyn Store>, StoreError> {
+    match (mode, shared) {
+        (TierMode::Strict, _) => Ok(Arc::new(TieredStore::new(open(shared)?, local))),
+        #[cfg(feature = "redis")]
+        (TierMode::Pushed { staleness }, StoreUrl::Redis(url)) => {
+            let shared = RedisStore::new(url.clone());
+            Ok(Arc::new(TieredStore::pushed(shared, local, staleness)))
+        }
+        (TierMode::Pushed { .. }, _) => Err(StoreError::Open {
+            url: shared.to_string(),
+            reason: StoreUrlError::Pushed.to_string(),
+        }),
     }
 }
 
@@ -62,9 +89,11 @@ impl StoreUrl {
         match self {
             #[cfg(all(feature = "file", target_os = "linux"))]
             StoreUrl::File { path, .. } => Ok(Arc::new(FileStore::open_existing(path)?)),
-            StoreUrl::Tiered { shared, local } => {
-                Ok(Arc::new(TieredStore::new(shared.open_existing()?, *local)))
-            }
+            StoreUrl::Tiered {
+                shared,
+                local,
+                mode,
+            } => tiered(shared, *local, *mode, StoreUrl::open_existing),
             other => open(other),
         }
     }
@@ -85,6 +114,12 @@ impl StoreUrl {
 /// - The generations alone tell whether an entry that was given earlier still is current: another
 ///   incarnation of the store shows in each of them. A [`TieredStore`] keeps copies of entries and
 ///   asks for nothing else.
+///
+/// One store promises less, because it is told to ([`TierMode::Pushed`]): what [`Store::read`] gives
+/// with an entry that is a hit may be what it would have given at a moment before the call began, and
+/// that moment is no longer ago than the URL says. It still sees at once what its own process has
+/// marked and cleared. [`Store::generations`], and a read that guards a snapshot
+/// ([`ReadRequest::guard_snapshot`]), are as with any other store.
 ///
 /// # The wrong answers it may give
 ///
@@ -162,6 +197,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn longest_lease(&self) -> Option<Duration> {
         None
     }
+
+    /// Ends what the store does by itself, until it is used again: for the end of a process, and
+    /// before it forks.
+    fn rest(&self) {}
 
     /// What the store holds, as far as it can tell cheaply.
     fn usage(&self) -> Usage;
@@ -249,6 +288,9 @@ pub struct LocalUsage {
     pub capacity: u64,
     /// Copies evicted, replaced or forgotten since the store was opened.
     pub evicted: u64,
+    /// Whether the shared store tells what changes at this moment, so that hits need not ask it; see
+    /// [`TierMode::Pushed`].
+    pub is_told: bool,
 }
 
 /// What went wrong in a store. A failing store never fails a query.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use bytes::Bytes;
 use kogia_core::{Fill, Generation, OwnerId, ReadRequest, ReadResponse, Stamp, Tag, TagSet};
 use smallvec::SmallVec;
 
 use super::entries::{Entries, Entry, deadline};
+use super::pushed::{Listener, News, Pushing, Watch};
 use super::{Abandoned, Finding, LocalUsage, Mark, Store, StoreError, Usage};
 
 /// Keeps copies of a shared store's entries in this process, and asks the shared store on each
@@ -19,6 +20,13 @@ use super::{Abandoned, Finding, LocalUsage, Mark, Store, StoreError, Usage};
 /// however long the value is. Generations and marks live in the shared store alone, so what one
 /// process invalidates is gone for every other one at its next read, as without the tier. Where
 /// the shared store does not answer nothing is served from here either.
+///
+/// # Where the shared store tells
+///
+/// A server that tells which tags change ([`crate::TierMode::Pushed`]) need not be asked about a copy
+/// that it has called current, until it tells otherwise or tells nothing for too long. A thread
+/// listens to it while there are reads. A copy of what this process has filled is asked about once,
+/// because between its query and its filling anything may have been told.
 ///
 /// # What it costs
 ///
@@ -45,6 +53,7 @@ use super::{Abandoned, Finding, LocalUsage, Mark, Store, StoreError, Usage};
 #[derive(Debug)]
 pub struct TieredStore {
     shared: Arc<dyn Store>,
+    pushing: Option<(Arc<dyn Pushing>, Duration)>,
     local: ArcSwap<Local>,
     capacity: u64,
     seen: LastSeen,
@@ -55,23 +64,53 @@ pub struct TieredStore {
 struct Local {
     process: u32,
     entries: Entries,
+    listener: Option<Arc<Listener>>,
 }
 
 impl Local {
-    fn new(capacity: u64) -> Arc<Self> {
+    fn new(capacity: u64, pushing: Option<&(Arc<dyn Pushing>, Duration)>) -> Arc<Self> {
+        let listen = |(source, staleness): &(Arc<dyn Pushing>, Duration)| {
+            Listener::new(Arc::clone(source), *staleness)
+        };
         Arc::new(Local {
             process: std::process::id(),
             entries: Entries::new(capacity),
+            listener: pushing.map(listen),
         })
+    }
+
+    /// What the shared store has told, where a read may rely on it.
+    fn news(&self, request: &ReadRequest) -> Option<&News> {
+        // What a snapshot can see was decided by the generations of one moment, which those of a
+        // moment ago are not to be compared with.
+        let listener = self.listener.as_ref()?;
+        (!request.guards_snapshot()).then(|| listener.news())
     }
 }
 
 impl TieredStore {
     /// A tier of at most `capacity` bytes, overhead included, in front of a shared store.
     pub fn new(shared: Arc<dyn Store>, capacity: u64) -> Self {
+        Self::with(shared, capacity, None)
+    }
+
+    /// A tier in front of a server that tells what changes, whose answers are at most so old.
+    #[cfg(feature = "redis")]
+    pub fn pushed(shared: super::RedisStore, capacity: u64, staleness: Duration) -> Self {
+        let shared = Arc::new(shared);
+        let pushing: Arc<dyn Pushing> = Arc::clone(&shared) as Arc<dyn Pushing>;
+        Self::with(shared, capacity, Some((pushing, staleness)))
+    }
+
+    pub(super) fn with(
+        shared: Arc<dyn Store>,
+        capacity: u64,
+        pushing: Option<(Arc<dyn Pushing>, Duration)>,
+    ) -> Self {
         TieredStore {
             shared,
-            local: ArcSwap::new(Local::new(capacity)),
+            local: ArcSwap::new(Local::new(capacity, pushing.as_ref())),
+            pushing,
             capacity,
             seen: LastSeen::new(),
         }
@@ -83,45 +122,105 @@ impl TieredStore {
             return local;
         }
         drop(local);
-        self.local.store(Local::new(self.capacity));
+        self.local
+            .store(Local::new(self.capacity, self.pushing.as_ref()));
         self.local.load()
     }
 
-    /// The answer to a read from the copy, if the shared store's generations say that it is
-    /// current.
+    /// The answer to a read from the copy, if it is current by what the shared store has told, or by
+    /// its generations.
     fn read_copy(
         &self,
         request: &ReadRequest,
         copy: &Entry,
+        news: Option<&News>,
     ) -> Result<Option<ReadResponse<Bytes>>, StoreError> {
         let Some(entry) = copy.stored() else {
             return Ok(None);
         };
+        if let (Some(news), Some(watch)) = (news, &copy.watch)
+            && let Some(watch) = &*watch.load()
+            && news.vouch_for(watch, request.tags(), &entry.stamp)
+        {
+            return Ok(Some(ReadResponse {
+                generations: entry.stamp.0.clone(),
+                entry: Some(entry),
+            }));
+        }
         if self.seen.contradicts(request.tags(), &entry.stamp) {
             return Ok(None);
         }
-        let generations = self.generations(request.tags())?;
+        let (generations, watch) = self.watched_generations(request.tags(), news)?;
         let is_current = request.is_current(&entry.stamp, &generations);
+        if is_current && let Some(place) = &copy.watch {
+            place.store(watch);
+        }
         Ok(is_current.then_some(ReadResponse {
             generations,
             entry: Some(entry),
         }))
+    }
+
+    /// The generations that the shared store says, and the watch that was begun before.
+    fn watched_generations(
+        &self,
+        tags: &[Tag],
+        news: Option<&News>,
+    ) -> Result<(SmallVec<[Generation; 8]>, Option<Arc<Watch>>), StoreError> {
+        let watch = news.and_then(|news| news.watch(tags));
+        let (Some(watch), Some((pushing, _))) = (watch, &self.pushing) else {
+            return Ok((self.generations(tags)?, None));
+        };
+        let (generations, life) = pushing.generations_in_life(tags)?;
+        self.seen.note(tags, &generations);
+        Ok((generations, watch.confirmed_in(life)))
+    }
+
+    /// What the shared store answers, and the watch that was begun before.
+    fn watched_read(
+        &self,
+        request: &ReadRequest,
+        news: Option<&News>,
+    ) -> Result<(ReadResponse<Bytes>, Option<Arc<Watch>>), StoreError> {
+        let watch = news.and_then(|news| news.watch(request.tags()));
+        let (response, watch) = match (watch, &self.pushing) {
+            (Some(watch), Some((pushing, _))) => {
+                let (response, life) = pushing.read_in_life(request)?;
+                (response, watch.confirmed_in(life))
+            }
+            _ => (self.shared.read_with_lifetime(request)?, None),
+        };
+        self.seen.note(request.tags(), &response.generations);
+        Ok((response, watch))
+    }
+
+    /// A place for the watch of a copy.
+    fn place(&self, watch: Option<Arc<Watch>>) -> Option<ArcSwapOption<Watch>> {
+        self.pushing.as_ref().map(|_| ArcSwapOption::new(watch))
+    }
+
+    /// This process has changed tags, which no read that begins now may miss.
+    fn renewed(&self, tags: &TagSet) {
+        self.seen.renew(tags);
+        if let Some(listener) = &self.local().listener {
+            listener.changed(tags.as_slice());
+        }
     }
 }
 
 impl Store for TieredStore {
     fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
         let local = self.local();
+        let news = local.news(request);
         if let Some(copy) = local.entries.get(request.key()) {
-            if let Some(response) = self.read_copy(request, &copy)? {
+            if let Some(response) = self.read_copy(request, &copy, news)? {
                 return Ok(response);
             }
             // What was stale or has expired once will never be of use again.
             local.entries.remove(request.key(), &copy);
         }
         let sent = Instant::now();
-        let response = self.shared.read_with_lifetime(request)?;
-        self.seen.note(request.tags(), &response.generations);
+        let (response, watch) = self.watched_read(request, news)?;
         if let Some(entry) = &response.entry
             && let Some(remaining) = entry.remaining
             && request.is_current(&entry.stamp, &response.generations)
@@ -131,6 +230,7 @@ impl Store for TieredStore {
                 // The value may be a part of a much larger buffer.
                 value: Bytes::copy_from_slice(&entry.value),
                 expires: deadline(sent, remaining),
+                watch: self.place(watch),
             };
             local.entries.insert(*request.key(), copy);
         }
@@ -153,6 +253,8 @@ impl Store for TieredStore {
                 stamp,
                 value,
                 expires,
+                // It is known to be current once the store has said so of this very copy.
+                watch: self.place(None),
             };
             self.local().entries.insert(*fill.key(), copy);
         }
@@ -161,19 +263,19 @@ impl Store for TieredStore {
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
         let marked = self.shared.mark(mark);
-        self.seen.renew(mark.tags);
+        self.renewed(mark.tags);
         marked
     }
 
     fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError> {
         let cleared = self.shared.clear(owner, tags);
-        self.seen.renew(tags);
+        self.renewed(tags);
         cleared
     }
 
     fn mark_watching(&self, mark: &Mark<'_>, watched: Tag) -> Result<Generation, StoreError> {
         let marked = self.shared.mark_watching(mark, watched);
-        self.seen.renew(mark.tags);
+        self.renewed(mark.tags);
         marked.inspect(|generation| self.seen.note(&[watched], &[*generation]))
     }
 
@@ -184,7 +286,7 @@ impl Store for TieredStore {
         watched: Tag,
     ) -> Result<Generation, StoreError> {
         let cleared = self.shared.clear_watching(owner, tags, watched);
-        self.seen.renew(tags);
+        self.renewed(tags);
         cleared.inspect(|generation| self.seen.note(&[watched], &[*generation]))
     }
 
@@ -197,19 +299,34 @@ impl Store for TieredStore {
     }
 
     fn invalidate_everything(&self) -> Result<(), StoreError> {
-        self.local().entries.clear();
-        self.shared.invalidate_everything()
+        let local = self.local();
+        local.entries.clear();
+        let invalidated = self.shared.invalidate_everything();
+        if let Some(listener) = &local.listener {
+            listener.all_changed();
+        }
+        invalidated
+    }
+
+    fn rest(&self) {
+        if let Some(listener) = &self.local().listener {
+            listener.rest();
+        }
+        self.shared.rest();
     }
 
     /// What the shared store holds, and in [`Usage::local`] what is kept of it here.
     fn usage(&self) -> Usage {
-        let local = self.local().entries.usage();
+        let tier = self.local();
+        let local = tier.entries.usage();
+        let is_told = |listener: &Arc<Listener>| listener.is_told();
         Usage {
             local: Some(LocalUsage {
                 entries: local.entries,
                 bytes: local.bytes,
                 capacity: local.capacity,
                 evicted: local.evicted,
+                is_told: tier.listener.as_ref().is_some_and(is_told),
             }),
             ..self.shared.usage()
         }
@@ -229,7 +346,31 @@ impl Store for TieredStore {
             "each process takes up to {} bytes for copies",
             self.capacity
         )));
+        if let Some((pushing, staleness)) = &self.pushing {
+            found.push(match pushing.try_to_listen() {
+                Ok(()) => Finding::note(format!(
+                    "the server tells what changes: answers may be {} ms old",
+                    staleness.as_millis()
+                )),
+                Err(error) => Finding::warning(
+                    error.to_string(),
+                    "use Redis 6 or later, or Valkey, and let the user run CLIENT TRACKING; until then \
+                     each read asks the server",
+                ),
+            });
+        }
         found
+    }
+}
+
+impl Drop for TieredStore {
+    fn drop(&mut self) {
+        let local = self.local.load();
+        if let Some(listener) = &local.listener
+            && local.process == std::process::id()
+        {
+            listener.close();
+        }
     }
 }
 

@@ -1,14 +1,18 @@
 //! Store URLs.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// A store, as its URL names it.
 ///
 /// `memory:?capacity=256MB`, `file:///var/cache/app?capacity=1GB`. The capacity takes `B`, `KB`,
 /// `MB`, `GB` (powers of ten) and `KiB`, `MiB`, `GiB`. With `local=64MB` each process keeps that
-/// much of a shared store in its own memory; see [`crate::TieredStore`].
+/// much of a shared store in its own memory; see [`crate::TieredStore`]. In front of Redis
+/// `mode=pushed` spares it the question whether that is current, within `staleness=100ms`; see
+/// [`TierMode`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreUrl {
@@ -30,6 +34,8 @@ pub enum StoreUrl {
         shared: Box<StoreUrl>,
         /// Bytes of copies at most.
         local: u64,
+        /// How the copies are kept up to date.
+        mode: TierMode,
     },
     /// In a Redis or Valkey server.
     #[cfg(feature = "redis")]
@@ -37,6 +43,35 @@ pub enum StoreUrl {
     /// In Memcached servers.
     #[cfg(feature = "memcached")]
     Memcached(super::MemcachedUrl),
+}
+
+/// How a [`crate::TieredStore`] finds out that copies are stale.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TierMode {
+    /// The shared store is asked at each read.
+    #[default]
+    Strict,
+    /// The shared store tells, and a hit asks nobody.
+    ///
+    /// A hit is what the database would have answered at some moment of the last `staleness`. What this
+    /// process writes itself it sees at once, and snapshots are read as in the other mode. A server
+    /// that has given no sign of life for so long is asked at each read. The time that a machine is
+    /// suspended does not count.
+    Pushed {
+        /// How old an answer may be.
+        staleness: Duration,
+    },
+}
+
+impl TierMode {
+    /// How old an answer may be if the URL does not say: a page that is made of several queries, or
+    /// asks again after a write of another process, takes about as long.
+    const STALENESS: Duration = Duration::from_millis(100);
+    /// With less most signs of life would come too late; with more an answer could be older than
+    /// anybody would expect.
+    const STALENESS_MAY_BE: RangeInclusive<Duration> =
+        Duration::from_millis(10)..=Duration::from_secs(10);
 }
 
 /// What a store holds if its URL names no capacity: enough for a hundred thousand lists of rows,
@@ -71,7 +106,8 @@ pub enum StoreUrlError {
     Server(String),
     /// An option that a server's store does not have.
     #[error(
-        "unknown option {0:?}, there are prefix, timeout, connect_timeout, max_entry, quarantine, local, and ca for TLS"
+        "unknown option {0:?}, there are prefix, timeout, connect_timeout, max_entry, quarantine, \
+         local with mode and staleness, and ca for TLS"
     )]
     ServerOption(String),
     /// A capacity that is no size.
@@ -90,24 +126,40 @@ pub enum StoreUrlError {
     #[error("mode says how a local tier is kept up to date: add its size, as in ?local=64MB")]
     ModeWithoutLocal,
     /// `mode=pushed` with a store that pushes nothing.
-    #[error("mode=pushed needs a Redis or Valkey store, and is yet to come; use mode=strict")]
+    #[error(
+        "only a single Redis or Valkey server, without sentinels, tells what changes: leave \
+         mode=pushed out"
+    )]
     Pushed,
     /// Another mode.
-    #[error("unknown mode {0:?}, the one there is is mode=strict")]
+    #[error("unknown mode {0:?}, there are mode=strict and mode=pushed")]
     Mode(String),
+    /// `staleness` in a mode that has none.
+    #[error("staleness belongs to mode=pushed: in other modes no answer is stale")]
+    StalenessWithoutPushed,
+    /// A `staleness` that is too short or too long.
+    #[error("a staleness of {0:?} cannot be kept, use 10ms to 10s")]
+    Staleness(Duration),
 }
 
 impl FromStr for StoreUrl {
     type Err = StoreUrlError;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
-        if let Some((shared, local)) = without_tier(url)? {
+        if let Some((shared, local, mode)) = without_tier(url)? {
             let shared: StoreUrl = shared.parse()?;
             if let StoreUrl::Memory { .. } = shared {
                 return Err(StoreUrlError::LocalMemory);
             }
+            if mode != TierMode::Strict && !shared.pushes() {
+                return Err(StoreUrlError::Pushed);
+            }
             let shared = Box::new(shared);
-            return Ok(StoreUrl::Tiered { shared, local });
+            return Ok(StoreUrl::Tiered {
+                shared,
+                local,
+                mode,
+            });
         }
         #[cfg(feature = "redis")]
         if let Some((scheme, _)) = url.split_once(':')
@@ -155,10 +207,20 @@ impl fmt::Display for StoreUrl {
             StoreUrl::File { path, capacity } => {
                 write!(f, "file://{}?capacity={capacity}B", path.display())
             }
-            StoreUrl::Tiered { shared, local } => {
+            StoreUrl::Tiered {
+                shared,
+                local,
+                mode,
+            } => {
                 let shared = shared.to_string();
                 let joint = if shared.contains('?') { '&' } else { '?' };
-                write!(f, "{shared}{joint}local={local}B")
+                write!(f, "{shared}{joint}local={local}B")?;
+                match mode {
+                    TierMode::Strict => Ok(()),
+                    TierMode::Pushed { staleness } => {
+                        write!(f, "&mode=pushed&staleness={}ms", staleness.as_millis())
+                    }
+                }
             }
             #[cfg(feature = "redis")]
             StoreUrl::Redis(url) => url.fmt(f),
@@ -168,28 +230,72 @@ impl fmt::Display for StoreUrl {
     }
 }
 
-/// The URL of the shared store and the size of the tier in front of it, if there is to be one.
-fn without_tier(url: &str) -> Result<Option<(String, u64)>, StoreUrlError> {
+impl StoreUrl {
+    /// Whether the store can tell what changes.
+    fn pushes(&self) -> bool {
+        match self {
+            #[cfg(feature = "redis")]
+            StoreUrl::Redis(url) => !matches!(
+                url.address,
+                super::RedisAddress::Sentinel(_) | super::RedisAddress::Cluster(_)
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// The URL of the shared store, and the size and the mode of the tier in front of it, if there is to
+/// be one.
+fn without_tier(url: &str) -> Result<Option<(String, u64, TierMode)>, StoreUrlError> {
     let (body, query) = url.split_once('?').unwrap_or((url, ""));
     let mut local = None;
     let mut mode = None;
+    let mut staleness = None;
     let mut others = Vec::new();
     for option in query.split('&').filter(|option| !option.is_empty()) {
         match option.split_once('=') {
             Some(("local", size)) => local = Some(parse_size(size)?),
             Some(("mode", name)) => mode = Some(name),
+            Some(("staleness", time)) => staleness = Some(parse_duration(time)?),
             _ => others.push(option),
         }
     }
+    let mode = match (mode, staleness) {
+        (Some("pushed"), staleness) => {
+            let staleness = staleness.unwrap_or(TierMode::STALENESS);
+            if !TierMode::STALENESS_MAY_BE.contains(&staleness) {
+                return Err(StoreUrlError::Staleness(staleness));
+            }
+            Some(TierMode::Pushed { staleness })
+        }
+        (_, Some(_)) => return Err(StoreUrlError::StalenessWithoutPushed),
+        (Some("strict"), None) => Some(TierMode::Strict),
+        (Some(other), None) => return Err(StoreUrlError::Mode(other.to_owned())),
+        (None, None) => None,
+    };
     match (local, mode) {
         (None, None) => Ok(None),
         (None, Some(_)) => Err(StoreUrlError::ModeWithoutLocal),
-        (Some(_), Some("pushed")) => Err(StoreUrlError::Pushed),
         (Some(local), _) if local < MIN_CAPACITY => Err(StoreUrlError::TooSmall(local)),
-        (Some(local), None | Some("strict")) => {
-            Ok(Some((format!("{body}?{}", others.join("&")), local)))
+        (Some(local), mode) => {
+            let shared = format!("{body}?{}", others.join("&"));
+            Ok(Some((shared, local, mode.unwrap_or_default())))
         }
-        (Some(_), Some(other)) => Err(StoreUrlError::Mode(other.to_owned())),
+    }
+}
+
+/// A duration such as `250ms` or `10s`.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, StoreUrlError> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let number: Option<u64> = text[..digits].parse().ok();
+    match (number, &text[digits..]) {
+        (Some(number), "ms") => Ok(Duration::from_millis(number)),
+        (Some(number), "s") => Ok(Duration::from_secs(number)),
+        _ => Err(StoreUrlError::Server(format!(
+            "{text:?} is no duration, write for instance 250ms or 10s"
+        ))),
     }
 }
 
@@ -289,6 +395,7 @@ mod tests {
         let expected = StoreUrl::Tiered {
             shared: Box::new("file:///var/cache/app?capacity=1GB".parse().unwrap()),
             local: 64_000_000,
+            mode: TierMode::Strict,
         };
         assert_eq!(tiered, expected);
         assert_eq!(tiered.to_string().parse(), Ok(expected));
@@ -308,9 +415,34 @@ mod tests {
             let expected = StoreUrl::Tiered {
                 shared: Box::new(shared.parse().unwrap()),
                 local: 64_000_000,
+                mode: TierMode::Strict,
             };
             assert_eq!(url.parse(), Ok(expected));
         }
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_server_may_tell_what_changes() {
+        for (url, staleness) in [
+            ("redis://h?local=64MB&mode=pushed", 100),
+            ("rediss://h?mode=pushed&staleness=1s&local=64MB", 1_000),
+            ("unix:///r.sock?local=64MB&staleness=20ms&mode=pushed", 20),
+        ] {
+            let url: StoreUrl = url.parse().unwrap();
+            let StoreUrl::Tiered { mode, .. } = &url else {
+                panic!("{url} has no tier");
+            };
+            let staleness = Duration::from_millis(staleness);
+            assert_eq!(*mode, TierMode::Pushed { staleness });
+            assert_eq!(url.to_string().parse(), Ok(url));
+        }
+        let message = |url: &str| url.parse::<StoreUrl>().unwrap_err().to_string();
+        assert!(message("redis-sentinel://h/s?local=2MB&mode=pushed").contains("single Redis"));
+        assert!(message("redis://h?local=2MB&mode=pushed&staleness=1ms").contains("10ms to 10s"));
+        assert!(message("redis://h?local=2MB&mode=pushed&staleness=1").contains("no duration"));
+        assert!(message("redis://h?local=2MB&staleness=1s").contains("mode=pushed"));
+        assert!(message("redis://h?mode=pushed").contains("?local=64MB"));
     }
 
     #[test]

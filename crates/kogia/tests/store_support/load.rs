@@ -1,5 +1,6 @@
 //! Writers and readers at work on a store, and a checker of what they see.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -67,6 +68,42 @@ impl Progress {
     }
 }
 
+/// A table of the database: a number that grows.
+struct Table {
+    number: AtomicU64,
+    /// When each of its numbers after the first was committed, or a moment later.
+    committed: Mutex<Vec<Instant>>,
+}
+
+impl Table {
+    fn new() -> Self {
+        Table {
+            number: AtomicU64::new(1),
+            committed: Mutex::default(),
+        }
+    }
+
+    fn number(&self) -> u64 {
+        self.number.load(Ordering::SeqCst)
+    }
+
+    /// The number that had been committed so long ago.
+    fn number_before(&self, staleness: Duration) -> u64 {
+        if staleness.is_zero() {
+            return self.number();
+        }
+        let now = Instant::now();
+        let committed = self.committed.lock().unwrap();
+        1 + committed.partition_point(|then| *then + staleness <= now) as u64
+    }
+
+    fn commit(&self) {
+        let mut committed = self.committed.lock().unwrap();
+        self.number.fetch_add(1, Ordering::SeqCst);
+        committed.push(Instant::now());
+    }
+}
+
 /// Writers and readers of some tables that are numbers; how many hits there were, and how many
 /// told a number older than one that was committed before the read began. `disturb` runs beside them.
 pub(crate) fn work<S: Store>(
@@ -74,7 +111,8 @@ pub(crate) fn work<S: Store>(
     rounds: u128,
     disturb: impl FnOnce(&Progress) + Send,
 ) -> (u64, u64) {
-    run(open, |_, round| round < rounds, disturb)
+    let goes_on = |_: &Progress, round| round < rounds;
+    run(Duration::ZERO, open, goes_on, disturb)
 }
 
 /// [`work`] that goes on for as long as it is disturbed.
@@ -82,20 +120,29 @@ pub(crate) fn work_during<S: Store>(
     open: impl Fn() -> S,
     disturb: impl FnOnce(&Progress) + Send,
 ) -> (u64, u64) {
-    run(
-        open,
-        |progress, _| !progress.is_enough.load(Ordering::SeqCst),
-        disturb,
-    )
+    let goes_on = |progress: &Progress, _| !progress.is_enough.load(Ordering::SeqCst);
+    run(Duration::ZERO, open, goes_on, disturb)
+}
+
+/// [`work`], where a hit may tell a number that was the last one so long before the read began.
+pub(crate) fn work_within<S: Store>(
+    staleness: Duration,
+    open: impl Fn() -> S,
+    rounds: u128,
+    disturb: impl FnOnce(&Progress) + Send,
+) -> (u64, u64) {
+    let goes_on = |_: &Progress, round| round < rounds;
+    run(staleness, open, goes_on, disturb)
 }
 
 fn run<S: Store>(
+    staleness: Duration,
     open: impl Fn() -> S,
     goes_on: impl Fn(&Progress, u128) -> bool + Copy + Send,
     disturb: impl FnOnce(&Progress) + Send,
 ) -> (u64, u64) {
     const TABLES: usize = 4;
-    let database: Vec<AtomicU64> = (0..TABLES).map(|_| AtomicU64::new(1)).collect();
+    let database: Vec<Table> = (0..TABLES).map(|_| Table::new()).collect();
     let progress = &Progress::default();
     let stale = AtomicU64::new(0);
     let (reads, failures, writing) = (&progress.reads, &progress.failures, &progress.writing);
@@ -125,7 +172,7 @@ fn run<S: Store>(
                     if store.mark(&mark).is_ok() {
                         // Readers and faults come between the mark, the commit and the clear.
                         progress.wait_for_calls(24);
-                        database[number].fetch_add(1, Ordering::SeqCst);
+                        database[number].commit();
                         progress.wait_for_calls(24);
                     }
                     while store.clear(owner, &tags).is_err() {}
@@ -144,7 +191,7 @@ fn run<S: Store>(
                     let tags = [table(&number.to_string())];
                     // Many entries of each table, so that the memory is never enough.
                     let key = number as u64 * 1_000 + round / TABLES as u64 % 3 * 7;
-                    let committed = database[number].load(Ordering::SeqCst);
+                    let committed = database[number].number_before(staleness);
                     let request = request(key, &tags);
                     progress.calls.fetch_add(1, Ordering::Relaxed);
                     let Ok(response) = store.read(&request) else {
@@ -164,7 +211,7 @@ fn run<S: Store>(
                             }
                         }
                         Decision::Miss(right) | Decision::Stale(right) => {
-                            let now = database[number].load(Ordering::SeqCst);
+                            let now = database[number].number();
                             let mut value = now.to_le_bytes().to_vec();
                             value.extend(noise(round, 40_000));
                             let _ = store.fill(&right, 1, value.into(), HOUR);

@@ -77,6 +77,16 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Stops the server, and waits until it stands still.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        let status = format!("/proc/{}/stat", self.child.id());
+        super::until(|| {
+            let status = std::fs::read_to_string(&status).unwrap();
+            status.rsplit(") ").next().unwrap().starts_with('T')
+        });
+    }
+
     /// Kills the server, and starts it again in the same folder.
     pub(crate) fn restart(&mut self) {
         self.kill();

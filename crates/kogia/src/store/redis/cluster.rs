@@ -187,7 +187,8 @@ impl Cluster {
 
     /// What a node says that may be a replica.
     fn view_at(&self, host: &str, port: u16) -> RedisResult<View> {
-        let mut raw = connection::open(&self.url.of_node(&self.seeds, host, port), None)?;
+        let url = self.url.of_node(&self.seeds, host, port);
+        let mut raw = connection::open(&url, None, redis::ProtocolVersion::RESP2)?;
         let said = redis::cmd("CLUSTER").arg("SLOTS").query(&mut raw)?;
         View::parse(&said, host)
     }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use redis::{
-    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError,
-    RedisResult, TlsCertificates,
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
+    RedisConnectionInfo, RedisError, RedisResult, TlsCertificates,
 };
 
 use super::sentinel::Sentinels;
@@ -41,7 +41,7 @@ impl Connection {
     }
 
     /// Prepares an idle connection to be used again.
-    fn resume(&mut self, server: &Server) -> RedisResult<()> {
+    pub(super) fn resume(&mut self, server: &Server) -> RedisResult<()> {
         self.catch_up()?;
         if self.named.elapsed() >= ANONYMOUS {
             self.named = Instant::now();
@@ -92,6 +92,20 @@ impl Server {
         Server { url, sentinels }
     }
 
+    /// Opens a connection that speaks a protocol.
+    pub(super) fn connect(&self, protocol: ProtocolVersion) -> RedisResult<Connection> {
+        let found_at = self.primary()?;
+        let mut raw = open(&self.url, found_at.as_ref(), protocol)?;
+        let server = name_of(&mut raw)?;
+        Ok(Connection {
+            raw,
+            server,
+            named: Instant::now(),
+            found_at,
+            unread: 0,
+        })
+    }
+
     /// Where the server is, if only sentinels know it.
     fn primary(&self) -> RedisResult<Option<(String, u16)>> {
         match &self.url.address {
@@ -109,16 +123,7 @@ impl Dial for Server {
     type Error = RedisError;
 
     fn dial(&self) -> RedisResult<Connection> {
-        let found_at = self.primary()?;
-        let mut raw = open(&self.url, found_at.as_ref())?;
-        let server = name_of(&mut raw)?;
-        Ok(Connection {
-            raw,
-            server,
-            named: Instant::now(),
-            found_at,
-            unread: 0,
-        })
+        self.connect(ProtocolVersion::RESP2)
     }
 
     fn resume(&self, connection: &mut Connection) -> RedisResult<()> {
@@ -138,8 +143,9 @@ impl Dial for Server {
 pub(super) fn open(
     url: &RedisUrl,
     found_at: Option<&(String, u16)>,
+    protocol: ProtocolVersion,
 ) -> RedisResult<redis::Connection> {
-    let client = client(url, found_at)?;
+    let client = client(url, found_at, protocol)?;
     let raw = client.get_connection_with_timeout(url.connect_timeout)?;
     raw.set_read_timeout(Some(url.timeout))?;
     raw.set_write_timeout(Some(url.timeout))?;
@@ -226,8 +232,13 @@ fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
 }
 
-fn client(url: &RedisUrl, found_at: Option<&(String, u16)>) -> RedisResult<Client> {
+fn client(
+    url: &RedisUrl,
+    found_at: Option<&(String, u16)>,
+    protocol: ProtocolVersion,
+) -> RedisResult<Client> {
     let mut settings = RedisConnectionInfo::default()
+        .set_protocol(protocol)
         .set_db(url.database)
         .set_lib_name("kogia", env!("CARGO_PKG_VERSION"));
     if let Some(user) = &url.user {

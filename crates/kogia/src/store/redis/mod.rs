@@ -5,6 +5,7 @@ mod connection;
 mod examine;
 mod nodes;
 mod owners;
+mod pushes;
 mod scripts;
 mod sentinel;
 mod slots;
@@ -22,6 +23,7 @@ use self::cluster::is_moving;
 use self::connection::{Connection, Refused, is_full};
 use self::nodes::{Nodes, Place, Slots};
 pub use self::url::{RedisAddress, RedisCluster, RedisSentinels, RedisUrl};
+use super::pushed::{Life, Pushing};
 use super::remote::{
     ATTEMPTS, GENERATION_TTL, backend, count_out_of_memory, entry, failed, in_incarnation,
     stored_generation as generation,
@@ -317,17 +319,29 @@ impl RedisStore {
         &self,
         request: &ReadRequest,
         wanted: Wanted<'_>,
-    ) -> Result<ReadResponse<Bytes>, StoreError> {
+    ) -> Result<(ReadResponse<Bytes>, Incarnation), StoreError> {
         let looked = self
             .look(request.tags(), wanted)
             .map_err(|refused| failed("read", &refused))?;
         let (incarnation, remaining) = (looked.incarnation, looked.remaining);
-        Ok(ReadResponse {
+        let response = ReadResponse {
             generations: incarnation.of_all(looked.generations),
             entry: looked
                 .entry
                 .and_then(|bytes| entry::decode(bytes, request.key(), remaining)),
-        })
+        };
+        Ok((response, incarnation))
+    }
+
+    fn look_for_generations(
+        &self,
+        tags: &[Tag],
+    ) -> Result<(SmallVec<[Generation; 8]>, Incarnation), StoreError> {
+        let looked = self
+            .look(tags, Wanted::Nothing)
+            .map_err(|refused| failed("read generations", &refused))?;
+        let generations = looked.incarnation.of_all(looked.generations);
+        Ok((generations, looked.incarnation))
     }
 
     fn mark_tags(&self, mark: &Mark<'_>, watched: Option<Tag>) -> Result<Generation, StoreError> {
@@ -387,19 +401,18 @@ impl RedisStore {
 impl Store for RedisStore {
     fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
         let key = self.keys.entry(request.key().as_bytes());
-        self.read_entry(request, Wanted::Entry(&key))
+        let (response, _) = self.read_entry(request, Wanted::Entry(&key))?;
+        Ok(response)
     }
 
     fn read_with_lifetime(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
-        let key = self.keys.entry(request.key().as_bytes());
-        self.read_entry(request, Wanted::Lifetime(&key))
+        let (response, _) = self.read_in_life(request)?;
+        Ok(response)
     }
 
     fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError> {
-        let looked = self
-            .look(tags, Wanted::Nothing)
-            .map_err(|refused| failed("read generations", &refused))?;
-        Ok(looked.incarnation.of_all(looked.generations))
+        let (generations, _) = self.look_for_generations(tags)?;
+        Ok(generations)
     }
 
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
@@ -594,6 +607,13 @@ impl Incarnation {
         })
     }
 
+    fn life(&self) -> Life {
+        let mut life = [u8::from(self.is_quarantined); 33];
+        life[..16].copy_from_slice(&self.server);
+        life[16..32].copy_from_slice(&self.token);
+        Life(life)
+    }
+
     fn of(&self, stored: Generation) -> Generation {
         let generation = in_incarnation(&self.token, stored);
         match self.is_quarantined && !generation.is_missing() {
@@ -634,6 +654,12 @@ impl Keys {
 
     fn generation(&self, tag: Tag) -> Vec<u8> {
         [&self.generations[..], &tag.to_bytes()].concat()
+    }
+
+    /// The tag whose generation has this name.
+    fn tag_of(&self, name: &[u8]) -> Option<Tag> {
+        let digest = name.strip_prefix(&self.generations[..])?;
+        digest.try_into().ok().map(Tag::from_bytes)
     }
 
     fn entry(&self, key: &[u8]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::store::StoreUrlError;
-use crate::store::url::parse_size;
+use crate::store::url::{parse_duration, parse_size};
 
 /// The options after the question mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +32,9 @@ impl Options {
     pub(in crate::store) fn set(&mut self, name: &str, value: &str) -> Result<bool, StoreUrlError> {
         match name {
             "prefix" => value.clone_into(&mut self.prefix),
-            "timeout" => self.timeout = duration(value)?,
-            "connect_timeout" => self.connect_timeout = duration(value)?,
-            "quarantine" => self.quarantine = duration(value)?,
+            "timeout" => self.timeout = parse_duration(value)?,
+            "connect_timeout" => self.connect_timeout = parse_duration(value)?,
+            "quarantine" => self.quarantine = parse_duration(value)?,
             "max_entry" => {
                 self.max_entry = usize::try_from(parse_size(value)?).unwrap_or(usize::MAX);
             }
@@ -69,19 +69,5 @@ pub(in crate::store) fn host_and_port(
     match host.is_empty() {
         true => Err(wrong("the host is missing")),
         false => Ok((host.to_owned(), port)),
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, StoreUrlError> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let number: Option<u64> = text[..digits].parse().ok();
-    match (number, &text[digits..]) {
-        (Some(number), "ms") => Ok(Duration::from_millis(number)),
-        (Some(number), "s") => Ok(Duration::from_secs(number)),
-        _ => Err(wrong(&format!(
-            "{text:?} is no duration, write for instance 250ms or 10s"
-        ))),
     }
 }
