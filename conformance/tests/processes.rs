@@ -13,7 +13,7 @@ use kogia_conformance::connection::{Bare, Connection, Locks, Server};
 use kogia_conformance::engine::Point;
 use kogia_conformance::front::{FrontEnd, Recorder, outcome_kind};
 use kogia_conformance::history::{History, Log};
-use kogia_conformance::mix::{self, Job, setup};
+use kogia_conformance::mix::{self, Isolation, Job, setup};
 use kogia_conformance::mutant::Mutant;
 use kogia_conformance::process::{Death, Orders};
 use kogia_conformance::servers::{fresh_database, server_url};
@@ -85,6 +85,7 @@ impl Stage {
             writes,
             impatience: 0,
             transactions: true,
+            isolation: Isolation::Snapshots,
             log,
         }
     }
@@ -105,7 +106,7 @@ impl Stage {
     fn history(&self) -> History {
         let mut history = History::default();
         for log in self.logs.iter().filter(|log| log.exists()) {
-            history.add(Log::read(log).unwrap());
+            history.add(&log.display().to_string(), Log::read(log).unwrap());
         }
         history
     }
