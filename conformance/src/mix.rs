@@ -397,6 +397,7 @@ impl<F: FrontEnd> Mix<F> {
         let parameter = |value: &u64| Param::Int(*value as i64);
         Statement {
             parameters: values.iter().map(parameter).collect(),
+            is_kept: true,
             ..Statement::new(text)
         }
     }
