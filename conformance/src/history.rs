@@ -62,6 +62,13 @@ pub enum Record {
         /// The sum.
         sum: u64,
     },
+    /// A statement was refused.
+    Refused {
+        /// The statement.
+        statement: String,
+        /// What the error says.
+        error: String,
+    },
     /// How many of the session's reads were hits.
     Hits {
         /// The hits.
@@ -124,6 +131,8 @@ pub struct History {
     versions: BTreeMap<u64, BTreeMap<u64, Version>>,
     seen: Vec<Seen>,
     sums: Vec<(String, Nanos, Nanos, u64)>,
+    /// The errors that sessions met, with their statements.
+    pub refusals: Vec<String>,
     /// Hits among the reads.
     pub hits: u64,
     /// All reads.
@@ -178,6 +187,10 @@ impl History {
                 }),
                 Record::SawSum { start, end, sum } => {
                     self.sums.push((session.to_owned(), start, end, sum));
+                }
+                Record::Refused { statement, error } => {
+                    self.refusals
+                        .push(format!("{session}: {statement}: {error}"));
                 }
                 Record::Hits { hits, reads } => {
                     self.hits += hits;

@@ -355,7 +355,7 @@ impl<F: FrontEnd> Mix<F> {
         let patience = self.patience()?;
         let answer = self.session.read(&statement, async || {});
         let answer = tokio::time::timeout(patience, answer).await;
-        answer.unwrap_or_else(|_| self.gives_up())
+        self.note_refusal(&statement, answer)
     }
 
     async fn execute(&mut self, sql: &str, values: &[u64]) -> Answer {
@@ -363,7 +363,26 @@ impl<F: FrontEnd> Mix<F> {
         let patience = self.patience()?;
         let answer = self.session.execute(&statement, async || {});
         let answer = tokio::time::timeout(patience, answer).await;
-        answer.unwrap_or_else(|_| self.gives_up())
+        self.note_refusal(&statement, answer)
+    }
+
+    /// Writes down what was refused, unless nobody waited for the answer.
+    fn note_refusal(
+        &mut self,
+        statement: &Statement,
+        answer: Result<Answer, tokio::time::error::Elapsed>,
+    ) -> Answer {
+        let Ok(answer) = answer else {
+            return self.gives_up();
+        };
+        if let Err(error) = &answer {
+            let refused = Record::Refused {
+                statement: statement.to_string(),
+                error: error.clone(),
+            };
+            self.note(&refused)?;
+        }
+        answer
     }
 
     /// How long to wait for an answer; an error if the session is of no use any more.

@@ -7,7 +7,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::time::Instant;
 
@@ -19,25 +18,13 @@ use kogia_conformance::history::{History, Log};
 use kogia_conformance::mix::{self, Isolation, Job, Level, setup};
 use kogia_conformance::servers::{fresh_database, server_url};
 use kogia_conformance::sqlite::url;
+use kogia_conformance::stores::Kind;
 use kogia_conformance::value::Row;
 use kogia_conformance::wrapped::Wrapped;
 use kogia_sqlx::Driver;
 use sqlx::{FromRow, IntoArguments, MySql, Postgres, Sqlite};
 
 const ROWS: u64 = 8;
-
-/// A store, as the sessions of a combination share it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
-    /// All sessions have one in memory.
-    Memory,
-    /// Each session has one of its own in memory, which nobody tells of writes: a mistake that must
-    /// be noticed.
-    Apart,
-    File,
-    Redis,
-    Memcached,
-}
 
 /// A database, its isolation level, a store, and whether each process has a tier before it.
 #[derive(Debug, Clone, Copy)]
@@ -74,26 +61,6 @@ const STORES: [(Kind, bool); 7] = [
 ];
 
 impl Combination {
-    /// The URL of a store that nobody has used yet.
-    fn store(&self, folder: &Path) -> String {
-        let server = |variable: &str| {
-            let url = std::env::var(variable).unwrap_or_else(|_| {
-                panic!("{variable} is not set: run ./scripts/test, or eval \"$(scripts/servers start DIR)\"")
-            });
-            let prefix = RandomState::new().hash_one(folder);
-            // Nothing was there before, so nobody relies on marks of it.
-            format!("{url}?prefix=combination-{prefix:x}&quarantine=0s")
-        };
-        let url = match self.kind {
-            Kind::Memory | Kind::Apart => "memory:?capacity=16MB".to_owned(),
-            Kind::File => format!("file://{}?capacity=16MB", folder.join("store").display()),
-            Kind::Redis => server("KOGIA_TEST_REDIS_URL"),
-            Kind::Memcached => server("KOGIA_TEST_MEMCACHED_URL"),
-        };
-        let tier = if self.has_tier { "&local=4MB" } else { "" };
-        format!("{url}{tier}")
-    }
-
     /// What the sessions do: one is at the default level, and the others come to theirs in all ways.
     fn jobs(&self, folder: &Path) -> Vec<Job> {
         let sessions = [
@@ -125,7 +92,8 @@ impl Combination {
     {
         let folder = tempfile::tempdir().unwrap();
         let jobs = self.jobs(folder.path());
-        let url = self.store(folder.path());
+        let url = self.kind.url(folder.path(), self.has_tier);
+        let url = url.unwrap_or_else(|error| panic!("{error}"));
         let recorder = &Recorder::default();
         let open = || {
             let builder = Cache::builder().url(&url).unwrap();
