@@ -35,7 +35,7 @@ impl<S: Server + Driver> Wrapped<S> {
                 .max_connections(8)
                 .after_connect(move |connection, _| {
                     Box::pin(async move {
-                        S::fetch(connection, S::greeting(locks), &[], false)
+                        S::fetch(connection, &Statement::new(S::greeting(locks)), false)
                             .await
                             .map_err(sqlx::Error::Protocol)?;
                         Ok(())

@@ -275,9 +275,13 @@ const REFUSALS: [&str; 6] = [
 
 /// A query of each row, and one of all of them.
 pub(crate) fn all_queries() -> Vec<Statement> {
-    let row = |row| format!("SELECT version FROM cell WHERE id = {row}");
-    let rows = (0..ROWS).map(|number| Statement::new(row(number)));
-    rows.chain([Statement::new("SELECT max(version) FROM shown")])
+    let query = |sql| Statement {
+        is_kept: true,
+        ..Statement::new(sql)
+    };
+    let rows = (0..ROWS).map(|row| format!("SELECT version FROM cell WHERE id = {row}"));
+    rows.chain(["SELECT max(version) FROM shown".to_owned()])
+        .map(query)
         .collect()
 }
 
