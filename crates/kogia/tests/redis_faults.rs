@@ -11,6 +11,7 @@ use bytes::Bytes;
 use kogia::core::OwnerId;
 use kogia::{Backend, Store};
 use rustix::process::Signal;
+use store_support::clock::Clock;
 use store_support::load::{noise, work};
 use store_support::proxy::Proxy;
 use store_support::redis::{Server, open};
@@ -245,6 +246,57 @@ fn flushes_and_pauses_under_load_make_nothing_stale() {
         hits > 80 && flushes > 2,
         "{hits} hits and {flushes} flushes show little"
     );
+}
+
+/// Leases, entries and generations end an hour too soon, or two hours too late.
+#[test]
+fn steps_of_the_servers_clock_make_nothing_stale() {
+    let server = Server::start_by(Some(Clock::new()), "");
+    let url = server.url("quarantine=200ms");
+    let mut steps = 0;
+    let (hits, stale) = work(
+        || open(&url),
+        100,
+        |progress| {
+            for offset in ["+1h", "-1h", "+0"].iter().cycle() {
+                // Hits come back, or the test hangs here and says so.
+                if !progress.wait_for_hits(40) {
+                    break;
+                }
+                server.set_clock(offset);
+                steps += 1;
+            }
+        },
+    );
+    assert_eq!(stale, 0);
+    assert!(
+        hits > 80 && steps > 3,
+        "{hits} hits and {steps} steps show little"
+    );
+}
+
+/// The lease of a dead writer's mark, and a quarantine, would go on for an hour.
+#[test]
+fn a_clock_that_is_set_back_holds_nothing_up() {
+    let server = Server::start_by(Some(Clock::new()), "");
+    let store = open(&server.url("quarantine=300ms"));
+    let tags = [table("book")];
+    assert!(generation(&store, tags[0]).is_marked());
+    server.set_clock("-1h");
+    until(|| {
+        assert_eq!(store.abandoned(&tags).unwrap(), []);
+        generation(&store, tags[0]).is_clean()
+    });
+    let lease = Duration::from_millis(600);
+    mark_for(&store, 1, &tags, lease, &Backend::Process);
+    // Nobody can ask after this one, and its lease may be all that it has.
+    mark_for(&store, 2, &tags, lease, &Backend::Unknown);
+    server.set_clock("-2h");
+    let abandoned = store.abandoned(&tags).unwrap();
+    assert_eq!(abandoned.len(), 1, "{abandoned:?}");
+    assert_eq!(abandoned[0].owner, OwnerId(1));
+    store.extend(OwnerId(1), &set(&tags), lease).unwrap();
+    assert_eq!(store.abandoned(&tags).unwrap(), [], "its lease was renewed");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 // Every test file uses its own part of it.
 #![allow(dead_code)]
 
+pub(crate) mod clock;
 pub(crate) mod load;
 #[cfg(feature = "memcached")]
 pub(crate) mod memcached;
