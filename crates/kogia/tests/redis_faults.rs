@@ -15,6 +15,7 @@ use store_support::clock::Clock;
 use store_support::load::{noise, work};
 use store_support::proxy::Proxy;
 use store_support::redis::{Server, open};
+use store_support::tls::Authority;
 use store_support::*;
 
 /// No quarantine: only for tests in which nobody relies on a lost mark.
@@ -440,6 +441,81 @@ fn tls_to_a_server_without_it_is_an_error() {
     let url = server.url(NONE).replace("redis://", "rediss://");
     let store = open(&url);
     assert!(store.generations(&[table("book")]).is_err());
+}
+
+#[test]
+fn a_server_by_a_private_authority_is_trusted() {
+    let authority = Authority::for_server("DNS:localhost,IP:127.0.0.1");
+    let server = Server::start(&authority.options());
+    let (port, ca) = (server.offer_tls(), authority.certificate());
+    let tags = [table("book")];
+    for (number, host) in ["localhost", "127.0.0.1"].into_iter().enumerate() {
+        let store = open(&format!(
+            "rediss://{host}:{port}?{NONE}&ca={}",
+            ca.display()
+        ));
+        fill(&store, number as u64, &tags, b"rows");
+        assert!(hit(&store, number as u64, &tags).is_some(), "{host}");
+    }
+    // Its connections are cut and made again like any other.
+    let proxy = Proxy::to(port);
+    let url = format!(
+        "rediss://127.0.0.1:{}?{NONE}&ca={}",
+        proxy.port(),
+        ca.display()
+    );
+    let mut cuts = 0;
+    let (hits, stale) = work(
+        || open(&url),
+        50,
+        |progress| {
+            while progress.wait_for_reads(200) {
+                proxy.cut();
+                cuts += 1;
+            }
+        },
+    );
+    assert_eq!(stale, 0);
+    assert!(
+        hits > 50 && cuts > 2,
+        "{hits} hits and {cuts} cuts show little"
+    );
+}
+
+#[test]
+fn a_server_that_nobody_vouches_for_is_refused() {
+    let authority = Authority::for_server("DNS:localhost");
+    let server = Server::start(&authority.options());
+    let port = server.offer_tls();
+    let other = Authority::for_server("DNS:localhost");
+    let refusal = |host: &str, ca: &str| {
+        let store = open(&format!("rediss://{host}:{port}?{NONE}{ca}"));
+        store.read(&request(1, &[])).unwrap_err().to_string()
+    };
+    let by = |file: &std::path::Path| format!("&ca={}", file.display());
+    for (refused, what) in [
+        (
+            refusal("localhost", &by(&other.certificate())),
+            ["UnknownIssuer", "ca=FILE"],
+        ),
+        // The system's authorities do not know it either.
+        (refusal("localhost", ""), ["UnknownIssuer", "ca=FILE"]),
+        (
+            refusal("127.0.0.1", &by(&authority.certificate())),
+            ["certificate", "127.0.0.1"],
+        ),
+        (
+            refusal("localhost", "&ca=/no/such/file"),
+            ["ca cannot be read", "/no/such/file"],
+        ),
+    ] {
+        assert!(what.iter().all(|word| refused.contains(word)), "{refused}");
+    }
+    let good = open(&format!(
+        "rediss://localhost:{port}?{NONE}{}",
+        by(&authority.certificate())
+    ));
+    good.read(&request(1, &[])).unwrap();
 }
 
 /// A server that is full and may not evict refuses to store marks. Deleting the generations is

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::clock::Clock;
-use super::{comes_up, start_server};
+use super::{comes_up, free_port, start_server};
 
 /// A store of its own on the server of all tests.
 pub(crate) fn store(name: &str) -> RedisStore {
@@ -57,6 +57,16 @@ impl Server {
             options,
             clock,
             child,
+        }
+    }
+
+    /// Offers TLS, too, by the certificate that the server was started with; at which port.
+    pub(crate) fn offer_tls(&self) -> u16 {
+        loop {
+            let port = free_port();
+            if self.ask(&["CONFIG", "SET", "tls-port", &port.to_string()]) == "OK" {
+                return port;
+            }
         }
     }
 

@@ -104,7 +104,9 @@ impl Dial for Server {
     fn dial(&self) -> RedisResult<Connection> {
         let (url, found_at) = (&self.url, self.primary()?);
         let client = client(url, found_at.as_ref())?;
-        let mut raw = client.get_connection_with_timeout(url.connect_timeout)?;
+        let mut raw = client
+            .get_connection_with_timeout(url.connect_timeout)
+            .map_err(about_certificates)?;
         raw.set_read_timeout(Some(url.timeout))?;
         raw.set_write_timeout(Some(url.timeout))?;
         let server = name_of(&mut raw)?;
@@ -128,6 +130,16 @@ impl Dial for Server {
     fn is_timeout(error: &RedisError) -> bool {
         error.is_timeout()
     }
+}
+
+/// Says what to do about a certificate that is refused.
+fn about_certificates(error: RedisError) -> RedisError {
+    let refused = error.to_string();
+    if !refused.contains("certificate") {
+        return error;
+    }
+    let what = format!("{refused}; ca=FILE in the URL names the authority to trust");
+    RedisError::from((redis::ErrorKind::Client, "TLS is refused", what))
 }
 
 /// Whether the server has no memory left for what a call would have written.
@@ -244,7 +256,11 @@ fn client(url: &RedisUrl, found_at: Option<&(String, u16)>) -> RedisResult<Clien
     match ca {
         None => Client::open(info),
         Some(path) => {
-            let root_cert = Some(std::fs::read(path)?);
+            let root_cert = std::fs::read(path).map_err(|error| {
+                let what = format!("{}: {error}", path.display());
+                RedisError::from((redis::ErrorKind::Client, "ca cannot be read", what))
+            })?;
+            let root_cert = Some(root_cert);
             let certificates = TlsCertificates {
                 client_tls: None,
                 root_cert,
