@@ -382,6 +382,24 @@ fn a_quarantine_ends() {
     assert!(hit(&store, 1, &tags).is_some());
 }
 
+/// Its owner has cleared it since, and lives: nobody would ever find it to be over.
+#[test]
+fn a_mark_that_comes_back_with_an_old_dump_is_cleared_after_the_quarantine() {
+    let mut server = Server::start("--dbfilename dump.rdb");
+    let store = open(&server.url("quarantine=300ms"));
+    let tags = [table("book")];
+    mark(&store, 1, &tags);
+    assert_eq!(server.ask(&["SAVE"]), "OK");
+    clear(&store, 1, &tags);
+    server.restart();
+    until(|| store.generations(&tags).is_ok());
+    assert!(generation(&store, tags[0]).is_marked());
+    until(|| {
+        assert_eq!(store.abandoned(&tags).unwrap(), []);
+        generation(&store, tags[0]).is_clean()
+    });
+}
+
 /// A mark without owners, left by the loss of all marks, must not stay for ever.
 #[test]
 fn a_mark_without_owners_is_cleared_after_the_quarantine() {
