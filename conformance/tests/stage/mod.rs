@@ -82,22 +82,6 @@ impl Stage {
         self
     }
 
-    /// The port of the store's server.
-    pub(crate) fn port_of_store(&self) -> u16 {
-        let (_, rest) = self.store.split_once("127.0.0.1:").unwrap();
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
-        rest[..digits].parse().unwrap()
-    }
-
-    /// Goes to the store through another port, and waits for it no longer than this. What the URL was
-    /// before.
-    pub(crate) fn through(&mut self, port: u16, timeout: Duration) -> String {
-        let (from, to) = (self.port_of_store(), port);
-        let url = self.store.replace(&format!(":{from}"), &format!(":{to}"));
-        let url = format!("{url}&timeout={}ms", timeout.as_millis());
-        std::mem::replace(&mut self.store, url)
-    }
-
     pub(crate) fn job(&mut self, operations: u64, writes: u32) -> Job {
         self.started += 1;
         let log = self.folder.path().join(format!("log{}", self.started));

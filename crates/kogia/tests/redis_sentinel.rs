@@ -27,8 +27,13 @@ struct Sentinel {
 
 impl Guarded {
     fn start() -> Guarded {
-        let primary = Server::start("--repl-diskless-sync-delay 0");
-        let replica = Server::start(&format!("--replicaof 127.0.0.1 {}", primary.port()));
+        // Either gives the other its data at once, when it is the primary.
+        let at_once = "--repl-diskless-sync-delay 0";
+        let primary = Server::start(at_once);
+        let replica = Server::start(&format!(
+            "{at_once} --replicaof 127.0.0.1 {}",
+            primary.port()
+        ));
         until(|| {
             replica
                 .ask(&["INFO", "replication"])
