@@ -34,12 +34,11 @@ pub trait Connection {
 
 /// A database that sqlx speaks to.
 pub trait Server: sqlx::Database + sqlx::database::HasStatementCache {
-    /// Runs a text on a connection. Without parameters and not as a query, the text may hold
-    /// several statements.
+    /// Runs a statement on a connection. Without parameters and not as a query, its text may hold
+    /// several ones.
     fn fetch(
         connection: &mut Self::Connection,
-        sql: &str,
-        parameters: &[Param],
+        statement: &Statement,
         query: bool,
     ) -> impl Future<Output = Answer> + Send;
 
@@ -77,12 +76,12 @@ impl<S: Server> Bare<S> {
 
     /// Runs a text that may hold several statements.
     pub async fn run(&mut self, sql: &str) -> Answer {
-        S::fetch(&mut self.0, sql, &[], false).await
+        S::fetch(&mut self.0, &Statement::new(sql), false).await
     }
 
     /// Runs a statement.
     pub async fn fetch(&mut self, statement: &Statement, query: bool) -> Answer {
-        S::fetch(&mut self.0, &statement.sql, &statement.parameters, query).await
+        S::fetch(&mut self.0, statement, query).await
     }
 
     /// Closes the connection, and waits until it is.
@@ -115,17 +114,16 @@ macro_rules! server {
         impl Server for $database {
             async fn fetch(
                 connection: &mut $connection,
-                sql: &str,
-                parameters: &[Param],
+                statement: &Statement,
                 query: bool,
             ) -> Answer {
-                let sql = AssertSqlSafe(sql.to_owned());
-                let rows = if parameters.is_empty() && !query {
+                let sql = AssertSqlSafe(statement.sql.clone());
+                let rows = if statement.parameters.is_empty() && !query {
                     connection.fetch_all(sqlx::raw_sql(sql)).await
                 } else {
-                    let arguments = Self::arguments(parameters);
-                    // A schema that changes must not meet a statement that was prepared before.
-                    let query = sqlx::query_with::<$database, _>(sql, arguments).persistent(false);
+                    let arguments = Self::arguments(&statement.parameters);
+                    let query = sqlx::query_with::<$database, _>(sql, arguments);
+                    let query = query.persistent(statement.is_kept);
                     connection.fetch_all(query).await
                 };
                 match rows {

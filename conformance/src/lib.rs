@@ -5,6 +5,7 @@
 //! written, [`generate`] makes random ones, [`shrink`] makes a failing one small, and [`mutant`]
 //! lists the broken rules that the random ones must notice.
 
+pub mod accident;
 pub mod case;
 pub mod connection;
 pub mod differential;
@@ -21,5 +22,6 @@ pub mod servers;
 pub mod shrink;
 pub mod sqlite;
 pub mod step;
+pub mod stores;
 pub mod value;
 pub mod wrapped;

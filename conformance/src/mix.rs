@@ -17,11 +17,54 @@ use crate::value::{Answer, Param, Row};
 /// What makes the table of the mix, with this many rows.
 pub fn setup(rows: u64) -> Vec<String> {
     let mut setup = vec![
-        "CREATE TABLE cell (id INTEGER PRIMARY KEY, version INTEGER NOT NULL)".to_owned(),
+        "CREATE TABLE cell (id INTEGER PRIMARY KEY, version BIGINT NOT NULL)".to_owned(),
         "CREATE VIEW shown AS SELECT id, version FROM cell".to_owned(),
     ];
     setup.extend((0..rows).map(|row| format!("INSERT INTO cell VALUES ({row}, 0)")));
     setup
+}
+
+/// An isolation level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Level {
+    /// Sees what is not committed, on some databases.
+    ReadUncommitted,
+    /// Each statement sees what was committed when it began.
+    ReadCommitted,
+    /// All statements of a transaction see the same.
+    RepeatableRead,
+    /// The same, as if there was one transaction after the other.
+    Serializable,
+}
+
+impl Level {
+    /// All of them.
+    pub const ALL: [Level; 4] = [
+        Level::ReadUncommitted,
+        Level::ReadCommitted,
+        Level::RepeatableRead,
+        Level::Serializable,
+    ];
+
+    fn sql(self) -> &'static str {
+        match self {
+            Level::ReadUncommitted => "READ UNCOMMITTED",
+            Level::ReadCommitted => "READ COMMITTED",
+            Level::RepeatableRead => "REPEATABLE READ",
+            Level::Serializable => "SERIALIZABLE",
+        }
+    }
+}
+
+/// How a session comes to an isolation level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Isolation {
+    /// It names none when it writes, and has snapshots when it reads in a transaction.
+    Snapshots,
+    /// It has one, once and for all.
+    Session(Level),
+    /// Each of its transactions names one.
+    Transactions(Level),
 }
 
 /// What one session does.
@@ -39,6 +82,8 @@ pub struct Job {
     pub impatience: u32,
     /// Whether the session may have transactions; without, it cannot write.
     pub transactions: bool,
+    /// The isolation level of its transactions. SQLite has but one.
+    pub isolation: Isolation,
     /// Where the session writes down what it did and saw.
     pub log: PathBuf,
 }
@@ -49,12 +94,14 @@ pub async fn run<F: FrontEnd>(front: &F, dialect: Dialect, job: &Job) -> Result<
     let mut mix = Mix::<F> {
         session: front.connect().await,
         given_up: false,
+        isolation: job.isolation,
         impatience: job.impatience,
         log: Log::open(&job.log).map_err(|error| error.to_string())?,
         rng: StdRng::seed_from_u64(job.seed),
         dialect,
         rows: job.rows,
     };
+    mix.greet().await?;
     for _ in 0..job.operations {
         let writes = job.transactions && mix.rng.random_range(0..100) < job.writes;
         match (writes, mix.rng.random_range(0..10)) {
@@ -66,6 +113,7 @@ pub async fn run<F: FrontEnd>(front: &F, dialect: Dialect, job: &Job) -> Result<
         if std::mem::take(&mut mix.given_up) {
             // Nobody knows what its connection is doing.
             mix.session = front.connect().await;
+            mix.greet().await?;
         }
     }
     let outcomes = front.recorder().take();
@@ -80,6 +128,7 @@ struct Mix<F: FrontEnd> {
     session: F::Session,
     /// Whether a statement was given up, so that the session is of no use.
     given_up: bool,
+    isolation: Isolation,
     impatience: u32,
     log: Log,
     rng: StdRng,
@@ -88,25 +137,60 @@ struct Mix<F: FrontEnd> {
 }
 
 impl<F: FrontEnd> Mix<F> {
-    /// A version is one more than the one before, whoever wrote that: read and written under a
-    /// lock.
+    /// Gives a new session its isolation level.
+    async fn greet(&mut self) -> Result<(), String> {
+        let Isolation::Session(level) = self.isolation else {
+            return Ok(());
+        };
+        let set = match self.dialect {
+            Dialect::Postgres => "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL",
+            Dialect::MySql => "SET SESSION TRANSACTION ISOLATION LEVEL",
+            Dialect::Sqlite => return Ok(()),
+        };
+        self.execute(&format!("{set} {}", level.sql()), &[]).await?;
+        Ok(())
+    }
+
+    /// Begins a transaction that is to write, or to have a snapshot if the session names no level.
+    async fn begin(&mut self, writes: bool) -> Result<(), String> {
+        let begin = match (self.dialect, self.isolation) {
+            (Dialect::Sqlite, _) if writes => "BEGIN IMMEDIATE".to_owned(),
+            (Dialect::Postgres, Isolation::Snapshots) if !writes => {
+                "BEGIN ISOLATION LEVEL REPEATABLE READ".to_owned()
+            }
+            (Dialect::Postgres, Isolation::Transactions(level)) => {
+                format!("BEGIN ISOLATION LEVEL {}", level.sql())
+            }
+            (Dialect::MySql, Isolation::Transactions(level)) => {
+                let set = format!("SET TRANSACTION ISOLATION LEVEL {}", level.sql());
+                self.execute(&set, &[]).await?;
+                "START TRANSACTION".to_owned()
+            }
+            _ => "BEGIN".to_owned(),
+        };
+        self.execute(&begin, &[]).await?;
+        Ok(())
+    }
+
+    /// A version is a time: no other write has it, not even one that was rolled back. It is newer
+    /// than the one before, whoever wrote that, because it is taken under a lock.
     async fn write(&mut self) -> Result<(), String> {
         let first = self.rng.random_range(0..self.rows / 2) * 2;
-        let (begin, lock) = match self.dialect {
-            Dialect::Sqlite => ("BEGIN IMMEDIATE", ""),
-            _ => ("BEGIN", " ORDER BY id FOR UPDATE"),
+        let lock = match self.dialect {
+            Dialect::Sqlite => "",
+            _ => " ORDER BY id FOR UPDATE",
         };
-        if self.execute(begin, &[]).await.is_err() {
+        if self.begin(true).await.is_err() {
             return Ok(());
         }
         let query = format!("SELECT {ID}, {VERSION} FROM cell WHERE id IN ({{}}, {{}}){lock}");
         let Ok(rows) = self.read(&query, &[first, first + 1]).await else {
             return self.give_up().await;
         };
-        let Some((_, version)) = pairs(&rows)?.first().copied() else {
+        let Some((_, before)) = pairs(&rows)?.first().copied() else {
             return Err("a row is missing".to_owned());
         };
-        let version = version + 1;
+        let version = now().max(before + 1);
         let update = match self.rng.random_range(0..3) {
             0 => "UPDATE cell SET version = {} WHERE id = {} OR id = {}",
             1 => "UPDATE cell SET version = {} WHERE id IN ({}, {})",
@@ -118,6 +202,15 @@ impl<F: FrontEnd> Mix<F> {
             .is_err()
         {
             return self.give_up().await;
+        }
+        // A transaction that cannot be serialized says so here, and is over.
+        let Ok(rows) = self.read(&by_key(), &[first]).await else {
+            return self.give_up().await;
+        };
+        if pairs(&rows)? != [(first, version)] {
+            return Err(format!(
+                "who wrote version {version} of row {first} saw {rows:?}"
+            ));
         }
         if self.rng.random_range(0..8) == 0 {
             return self.give_up().await;
@@ -146,28 +239,22 @@ impl<F: FrontEnd> Mix<F> {
 
     async fn read_rows(&mut self, kind: i32) -> Result<(), String> {
         let first = self.rng.random_range(0..self.rows / 2) * 2;
-        let start = now();
-        let answer = match kind {
-            1..5 => {
-                let query = format!("SELECT {ID}, {VERSION} FROM cell WHERE id = {{}}");
-                self.read(&query, &[first]).await
-            }
-            5..8 => {
-                let query = format!(
-                    "SELECT {ID}, {VERSION} FROM cell WHERE id IN ({{}}, {{}}) ORDER BY id"
-                );
-                self.read(&query, &[first, first + 1]).await
-            }
-            8 => {
-                let query = format!("SELECT {ID}, {VERSION} FROM shown WHERE id = {{}}");
-                self.read(&query, &[first + 1]).await
-            }
-            _ => {
-                self.read(&format!("SELECT {ID}, {VERSION} FROM cell"), &[])
-                    .await
-            }
+        let (query, values) = match kind {
+            1..5 => (by_key(), vec![first]),
+            5..8 => (
+                format!("SELECT {ID}, {VERSION} FROM cell WHERE id IN ({{}}, {{}}) ORDER BY id"),
+                vec![first, first + 1],
+            ),
+            8 => (
+                format!("SELECT {ID}, {VERSION} FROM shown WHERE id = {{}}"),
+                vec![first + 1],
+            ),
+            _ => (format!("SELECT {ID}, {VERSION} FROM cell"), Vec::new()),
         };
-        self.note_rows(start, answer)
+        let start = now();
+        let answer = self.read(&query, &values).await;
+        let is_dirty = self.dirties(matches!(self.isolation, Isolation::Session(_)));
+        self.note_rows(&query, start, answer, is_dirty)
     }
 
     async fn read_sum(&mut self) -> Result<(), String> {
@@ -178,6 +265,9 @@ impl<F: FrontEnd> Mix<F> {
         let Ok(rows) = answer else { return Ok(()) };
         let cell = rows.first().and_then(|row| row.0.first());
         let sum = cell.and_then(crate::value::Cell::number);
+        if self.dirties(matches!(self.isolation, Isolation::Session(_))) {
+            return Ok(());
+        }
         self.note(&Record::SawSum {
             start,
             end: now(),
@@ -185,40 +275,74 @@ impl<F: FrontEnd> Mix<F> {
         })
     }
 
-    /// Two queries of one snapshot see one state.
+    /// Queries of one snapshot see one state; of another transaction, each sees what is committed.
     async fn read_in_transaction(&mut self) -> Result<(), String> {
         let first = self.rng.random_range(0..self.rows / 2) * 2;
-        let begin = match self.dialect {
-            Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ",
-            Dialect::MySql => "START TRANSACTION",
-            Dialect::Sqlite => "BEGIN",
-        };
         let start = now();
-        if self.execute(begin, &[]).await.is_err() {
-            return Ok(());
+        if self.begin(false).await.is_err() {
+            return self.give_up().await;
         }
-        let query = format!("SELECT {ID}, {VERSION} FROM cell WHERE id = {{}}");
-        let one = self.read(&query, &[first]).await;
-        let two = self.read(&query, &[first + 1]).await;
-        let again = self.read(&query, &[first]).await;
-        self.execute("COMMIT", &[]).await.ok();
-        let (Ok(mut rows), Ok(two), Ok(again)) = (one, two, again) else {
+        let query = by_key();
+        let is_dirty = self.dirties(true);
+        let mut answers = Vec::new();
+        for row in [first, first + 1, first] {
+            let start = now();
+            let answer = self.read(&query, &[row]).await;
+            if !self.has_snapshots() {
+                self.note_rows(&query, start, answer.clone(), is_dirty)?;
+            }
+            answers.push(answer);
+        }
+        if self.execute("COMMIT", &[]).await.is_err() {
+            self.give_up().await?;
+        }
+        let answers = answers.into_iter().collect::<Result<Vec<_>, _>>();
+        let (true, Ok([rows, two, again])) = (self.has_snapshots(), answers.as_deref()) else {
             return Ok(());
         };
         if rows != again {
             return Err(format!("a snapshot saw {rows:?} and then {again:?}"));
         }
-        rows.extend(two);
-        self.note_rows(start, Ok(rows))
+        let rows = [rows.as_slice(), two].concat();
+        self.note_rows(&query, start, Ok(rows), false)
     }
 
-    fn note_rows(&mut self, start: Nanos, answer: Answer) -> Result<(), String> {
+    /// Whether all of a transaction sees what was committed when it began.
+    fn has_snapshots(&self) -> bool {
+        match self.isolation {
+            Isolation::Session(level) | Isolation::Transactions(level) => {
+                self.dialect == Dialect::Sqlite
+                    || matches!(level, Level::RepeatableRead | Level::Serializable)
+            }
+            Isolation::Snapshots => true,
+        }
+    }
+
+    /// Whether statements see what is not committed, if they run at the session's level.
+    fn dirties(&self, at_level: bool) -> bool {
+        let uncommitted = matches!(
+            self.isolation,
+            Isolation::Session(Level::ReadUncommitted)
+                | Isolation::Transactions(Level::ReadUncommitted)
+        );
+        // PostgreSQL takes it for READ COMMITTED.
+        at_level && uncommitted && self.dialect == Dialect::MySql
+    }
+
+    fn note_rows(
+        &mut self,
+        query: &str,
+        start: Nanos,
+        answer: Answer,
+        is_dirty: bool,
+    ) -> Result<(), String> {
         let Ok(rows) = answer else { return Ok(()) };
-        let rows = pairs(&rows)?;
         self.note(&Record::Saw {
+            query: query.to_owned(),
             start,
             end: now(),
-            rows,
+            rows: pairs(&rows)?,
+            is_dirty,
         })
     }
 
@@ -231,7 +355,7 @@ impl<F: FrontEnd> Mix<F> {
         let patience = self.patience()?;
         let answer = self.session.read(&statement, async || {});
         let answer = tokio::time::timeout(patience, answer).await;
-        answer.unwrap_or_else(|_| self.gives_up())
+        self.note_refusal(&statement, answer)
     }
 
     async fn execute(&mut self, sql: &str, values: &[u64]) -> Answer {
@@ -239,7 +363,26 @@ impl<F: FrontEnd> Mix<F> {
         let patience = self.patience()?;
         let answer = self.session.execute(&statement, async || {});
         let answer = tokio::time::timeout(patience, answer).await;
-        answer.unwrap_or_else(|_| self.gives_up())
+        self.note_refusal(&statement, answer)
+    }
+
+    /// Writes down what was refused, unless nobody waited for the answer.
+    fn note_refusal(
+        &mut self,
+        statement: &Statement,
+        answer: Result<Answer, tokio::time::error::Elapsed>,
+    ) -> Answer {
+        let Ok(answer) = answer else {
+            return self.gives_up();
+        };
+        if let Err(error) = &answer {
+            let refused = Record::Refused {
+                statement: statement.to_string(),
+                error: error.clone(),
+            };
+            self.note(&refused)?;
+        }
+        answer
     }
 
     /// How long to wait for an answer; an error if the session is of no use any more.
@@ -273,6 +416,7 @@ impl<F: FrontEnd> Mix<F> {
         let parameter = |value: &u64| Param::Int(*value as i64);
         Statement {
             parameters: values.iter().map(parameter).collect(),
+            is_kept: true,
             ..Statement::new(text)
         }
     }
@@ -281,6 +425,10 @@ impl<F: FrontEnd> Mix<F> {
 /// Numbers as text, which all databases write alike.
 const ID: &str = "CAST(id AS CHAR(20))";
 const VERSION: &str = "CAST(version AS CHAR(20))";
+
+fn by_key() -> String {
+    format!("SELECT {ID}, {VERSION} FROM cell WHERE id = {{}}")
+}
 
 /// Row and version of each row of a result.
 fn pairs(rows: &[Row]) -> Result<Vec<(u64, u64)>, String> {

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kogia::Cache;
@@ -13,6 +14,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, IntoArguments};
 
+use crate::accident::{Accident, Perilous};
 use crate::connection::{Locks, Server};
 use crate::engine::{Drive, Engine, Point};
 use crate::front::Recorder;
@@ -38,6 +40,10 @@ pub struct Orders {
     pub mutant: Option<Mutant>,
     /// When it is to die by `kill -9`, if not at its end.
     pub death: Option<Death>,
+    /// What befalls it at its store.
+    pub accident: Option<Accident>,
+    /// How long its marks stand, if not as long as usual.
+    pub lease: Option<Duration>,
 }
 
 /// When a process dies.
@@ -74,7 +80,14 @@ impl Orders {
             });
         }
         let recorder = Recorder::default();
-        let builder = Cache::builder().url(&self.store).map_err(text)?;
+        let mut builder = Cache::builder().url(&self.store).map_err(text)?;
+        if let Some(accident) = self.accident {
+            let store = Arc::clone(builder.build().store());
+            builder = Cache::builder().store(Arc::new(Perilous::new(store, accident)));
+        }
+        if let Some(lease) = self.lease {
+            builder = builder.lease(lease);
+        }
         let cache = recorder.attach(builder).build();
         match Dialect::from_str(&self.dialect).map_err(text)? {
             Dialect::Sqlite if self.by_hand => self.by_hand(&cache, &recorder).await,

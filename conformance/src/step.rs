@@ -16,6 +16,9 @@ pub struct Statement {
     pub careless: Vec<(Mutant, String)>,
     /// A name for statistics.
     pub kind: &'static str,
+    /// Whether the connection keeps it prepared, which is only right while no schema changes. One
+    /// that is given up costs MySQL a delayed acknowledgement each time, forty milliseconds.
+    pub is_kept: bool,
 }
 
 impl Statement {

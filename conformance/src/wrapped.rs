@@ -35,7 +35,7 @@ impl<S: Server + Driver> Wrapped<S> {
                 .max_connections(8)
                 .after_connect(move |connection, _| {
                     Box::pin(async move {
-                        S::fetch(connection, S::greeting(locks), &[], false)
+                        S::fetch(connection, &Statement::new(S::greeting(locks)), false)
                             .await
                             .map_err(sqlx::Error::Protocol)?;
                         Ok(())
@@ -101,7 +101,7 @@ where
     async fn read(&mut self, query: &Statement, meanwhile: impl AsyncFnOnce()) -> Answer {
         let sql = AssertSqlSafe(query.sql.clone());
         let arguments = S::arguments(&query.parameters);
-        let typed = sqlx::query_as_with::<S, Row, _>(sql, arguments).persistent(false);
+        let typed = sqlx::query_as_with::<S, Row, _>(sql, arguments).persistent(query.is_kept);
         let cached = match self {
             WrappedSession::Connection(connection) => typed.cached(connection),
             WrappedSession::Pool(pool) => typed.cached(&*pool),
@@ -123,7 +123,7 @@ where
             }
         } else {
             let arguments = S::arguments(&statement.parameters);
-            let query = sqlx::query_with::<S, _>(sql, arguments).persistent(false);
+            let query = sqlx::query_with::<S, _>(sql, arguments).persistent(statement.is_kept);
             match self {
                 WrappedSession::Connection(connection) => connection.fetch_all(query).await,
                 WrappedSession::Pool(pool) => (&*pool).fetch_all(query).await,

@@ -3,225 +3,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test or a benchmark may panic
 
+mod stage;
+
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use kogia::Cache;
 use kogia::core::Dialect;
-use kogia_conformance::connection::{Bare, Connection, Locks, Server};
+use kogia_conformance::connection::Locks;
 use kogia_conformance::engine::Point;
-use kogia_conformance::front::{FrontEnd, Recorder, outcome_kind};
-use kogia_conformance::history::{History, Log};
-use kogia_conformance::mix::{self, Job, setup};
+use kogia_conformance::front::Recorder;
+use kogia_conformance::mix;
 use kogia_conformance::mutant::Mutant;
-use kogia_conformance::process::{Death, Orders};
-use kogia_conformance::servers::{fresh_database, server_url};
-use kogia_conformance::sqlite::url;
-use kogia_conformance::step::{Expect, Statement};
-use kogia_conformance::value::Row;
+use kogia_conformance::process::Death;
 use kogia_conformance::wrapped::Wrapped;
-use kogia_sqlx::Driver;
-use sqlx::{FromRow, IntoArguments, MySql, Postgres, Sqlite};
-use tempfile::TempDir;
+use sqlx::{MySql, Postgres, Sqlite};
 
-const ROWS: u64 = 8;
-
-/// A database with the table of the mix, and a folder for the store and the logs.
-struct Stage {
-    folder: TempDir,
-    dialect: Dialect,
-    database: String,
-    by_hand: bool,
-    started: u64,
-    logs: Vec<PathBuf>,
-}
-
-impl Stage {
-    async fn sqlite(by_hand: bool) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let database = url(&folder.path().join("database"));
-        let opened = Bare::<Sqlite>::open(&database, Locks::Wait).await;
-        let mut connection = opened.unwrap();
-        connection.run("PRAGMA journal_mode = WAL").await.unwrap();
-        for sql in setup(ROWS) {
-            connection.run(&sql).await.unwrap();
-        }
-        connection.close().await;
-        Stage::new(folder, Dialect::Sqlite, database, by_hand)
-    }
-
-    async fn server<S: Server>(dialect: Dialect, name: &str) -> Self {
-        let server = server_url(dialect).unwrap_or_else(|error| panic!("{error}"));
-        let made = fresh_database::<S>(dialect, &server, name, &setup(ROWS)).await;
-        let folder = tempfile::tempdir().unwrap();
-        Stage::new(folder, dialect, made.unwrap(), false)
-    }
-
-    fn new(folder: TempDir, dialect: Dialect, database: String, by_hand: bool) -> Self {
-        Stage {
-            folder,
-            dialect,
-            database,
-            by_hand,
-            started: 0,
-            logs: Vec::new(),
-        }
-    }
-
-    fn store(&self) -> String {
-        let folder = self.folder.path().join("store");
-        format!("file://{}?capacity=16MB", folder.display())
-    }
-
-    fn job(&mut self, operations: u64, writes: u32) -> Job {
-        self.started += 1;
-        let log = self.folder.path().join(format!("log{}", self.started));
-        self.logs.push(log.clone());
-        Job {
-            operations,
-            seed: self.started,
-            rows: ROWS,
-            writes,
-            impatience: 0,
-            transactions: true,
-            log,
-        }
-    }
-
-    fn orders(&mut self, operations: u64, writes: u32, death: Option<Death>) -> Orders {
-        Orders {
-            store: self.store(),
-            dialect: self.dialect.to_string(),
-            database: self.database.clone(),
-            by_hand: self.by_hand,
-            job: self.job(operations, writes),
-            mutant: None,
-            death,
-        }
-    }
-
-    /// All that was written down. A process that died early may have written nothing.
-    fn history(&self) -> History {
-        let mut history = History::default();
-        for log in self.logs.iter().filter(|log| log.exists()) {
-            history.add(Log::read(log).unwrap());
-        }
-        history
-    }
-
-    /// Every answer was possible.
-    fn check(&self, when: &str) {
-        if let Err(impossible) = self.history().check() {
-            panic!("{when}: {impossible}");
-        }
-    }
-
-    /// Some processes read and write until they are through.
-    async fn mix<S>(&mut self, operations: u64)
-    where
-        S: Server + Driver,
-        S::Arguments: IntoArguments<S>,
-        Row: for<'r> FromRow<'r, S::Row>,
-    {
-        let mut children = Vec::new();
-        for writes in [4, 4, 30, 0] {
-            let orders = self.orders(operations, writes, None);
-            children.push(orders.start(program()).unwrap());
-        }
-        for mut child in children {
-            assert!(child.wait().unwrap().success());
-        }
-        self.check("in the end");
-        let history = self.history();
-        println!(
-            "{} reads checked, {} writes, {} of {} reads were hits",
-            history.checked(),
-            history.writes,
-            history.hits,
-            history.reads
-        );
-        assert!(history.checked() as u64 > operations * 2);
-        assert!(history.writes > operations / 10);
-        assert!(
-            history.hits * 8 > history.reads,
-            "the cache must have been of use"
-        );
-        self.settles::<S>().await;
-    }
-
-    /// Processes are killed, again and again, while another one goes on.
-    async fn kill<S>(&mut self, rounds: u64)
-    where
-        S: Server + Driver,
-        S::Arguments: IntoArguments<S>,
-        Row: for<'r> FromRow<'r, S::Row>,
-    {
-        for round in 0..rounds {
-            let mut victims = Vec::new();
-            for victim in 0..2 {
-                // After the start-up of a process, spread over a few dozen of its operations.
-                let delay = Duration::from_micros(60_000 + (round * 7 + victim * 3) % 40 * 1_000);
-                let orders = self.orders(u64::MAX, 50, Some(Death::After(delay)));
-                victims.push(orders.start(program()).unwrap());
-            }
-            let orders = self.orders(100, 20, None);
-            let mut other = orders.start(program()).unwrap();
-            for mut victim in victims {
-                assert_eq!(victim.wait().unwrap().signal(), Some(9));
-            }
-            assert!(other.wait().unwrap().success());
-            self.check("after a death");
-            self.settles::<S>().await;
-        }
-        assert!(self.history().writes > rounds);
-    }
-
-    /// A reader of its own finds every answer right, and after a while all of them in the cache:
-    /// nothing that the dead left behind stays marked.
-    async fn settles<S>(&self)
-    where
-        S: Server + Driver,
-        S::Arguments: IntoArguments<S>,
-        Row: for<'r> FromRow<'r, S::Row>,
-    {
-        let recorder = Recorder::default();
-        let builder = Cache::builder().url(&self.store()).unwrap();
-        let cache = recorder.attach(builder).build();
-        let url = &self.database;
-        let wrapped = Wrapped::<S>::new(&cache, url, Locks::Wait, &recorder, true).await;
-        let wrapped = wrapped.unwrap();
-        let mut session = wrapped.connect().await;
-        let mut bare = Bare::<S>::open(url, Locks::Wait).await.unwrap();
-        let mut queries: Vec<Statement> = (0..ROWS)
-            .map(|row| Statement::new(format!("SELECT version FROM cell WHERE id = {row}")))
-            .collect();
-        queries.push(Statement::new("SELECT max(version) FROM shown"));
-        let began = Instant::now();
-        loop {
-            recorder.take();
-            for query in &queries {
-                let cached = session.read(query, async || {}).await;
-                assert_eq!(cached, bare.fetch(query, true).await, "{query}");
-            }
-            let outcomes = recorder.take();
-            let is_hit = |outcome| outcome_kind(outcome) == Expect::Hit;
-            let hits = outcomes.iter().filter(|(_, outcome)| is_hit(outcome));
-            if hits.count() == queries.len() {
-                break;
-            }
-            assert!(began.elapsed() < Duration::from_secs(40), "{outcomes:?}");
-            tokio::task::yield_now().await;
-        }
-        drop(session);
-        wrapped.close().await;
-        bare.close().await;
-    }
-}
-
-fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_kogia-conformance-process"))
-}
+use stage::{Stage, program};
 
 #[tokio::test]
 async fn processes_that_drive_the_engine() {
@@ -292,8 +89,8 @@ async fn processes_that_are_killed_at_every_point() {
             let status = victim.wait().unwrap();
             assert_eq!(status.signal(), Some(9), "{point:?} of {word}: {status}");
             assert!(other.wait().unwrap().success());
-            stage.check(&format!("killed at {point:?} of {word}"));
             stage.settles::<Sqlite>().await;
+            stage.check(&format!("killed at {point:?} of {word}"));
         }
     }
 }

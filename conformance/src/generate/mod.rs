@@ -280,6 +280,7 @@ impl Generator {
             careless: careless.collect(),
             sql,
             parameters,
+            is_kept: false,
             kind: if shape.pinned { "pinned" } else { "not pinned" },
         }
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use kogia::core::OwnerId;
 use kogia::{Backend, Level, Store};
 use rustix::process::Signal;
+use store_support::clock::Clock;
 use store_support::load::{noise, work};
 use store_support::memcached::{Server, open};
 use store_support::proxy::Proxy;
@@ -485,6 +486,56 @@ fn faults_under_load_make_nothing_stale() {
         hits > 10 && flushes > 1,
         "{hits} hits and {flushes} flushes show little"
     );
+}
+
+/// It counts seconds, whatever its host's clock says.
+#[test]
+fn steps_of_the_servers_clock_make_nothing_stale() {
+    let server = Server::start_by(Some(Clock::new()), "");
+    let url = server.url("quarantine=1s");
+    let mut steps = 0;
+    let (hits, stale) = work(
+        || open(&url),
+        100,
+        |progress| {
+            for offset in ["+1h", "-1h", "+0"].iter().cycle() {
+                // Hits come back, or the test hangs here and says so.
+                if !progress.wait_for_hits(40) {
+                    break;
+                }
+                server.set_clock(offset);
+                steps += 1;
+            }
+        },
+    );
+    assert_eq!(stale, 0);
+    assert!(
+        hits > 80 && steps > 3,
+        "{hits} hits and {steps} steps show little"
+    );
+}
+
+#[test]
+fn a_slow_network_makes_nothing_stale() {
+    let server = Server::start("");
+    let proxy = Proxy::to(server.port());
+    // Some calls are over in time, and some are given up though the server has heard them.
+    let url = format!("memcached://127.0.0.1:{}?{NONE}&timeout=3ms", proxy.port());
+    let (hits, stale) = work(
+        || open(&url),
+        100,
+        |progress| {
+            while progress.wait_for_reads(60) {
+                proxy.delay(Duration::from_millis(1));
+                progress.wait_for_reads(60);
+                proxy.delay(Duration::from_millis(4));
+                progress.wait_for_failures(60);
+                proxy.delay(Duration::ZERO);
+            }
+        },
+    );
+    assert_eq!(stale, 0);
+    assert!(hits > 100, "{hits} hits show little");
 }
 
 /// A server that has far too little memory, which evicts the marks and the generations, too.

@@ -11,9 +11,11 @@ use bytes::Bytes;
 use kogia::core::OwnerId;
 use kogia::{Backend, Store};
 use rustix::process::Signal;
+use store_support::clock::Clock;
 use store_support::load::{noise, work};
 use store_support::proxy::Proxy;
 use store_support::redis::{Server, open};
+use store_support::tls::Authority;
 use store_support::*;
 
 /// No quarantine: only for tests in which nobody relies on a lost mark.
@@ -247,6 +249,57 @@ fn flushes_and_pauses_under_load_make_nothing_stale() {
     );
 }
 
+/// Leases, entries and generations end an hour too soon, or two hours too late.
+#[test]
+fn steps_of_the_servers_clock_make_nothing_stale() {
+    let server = Server::start_by(Some(Clock::new()), "");
+    let url = server.url("quarantine=200ms");
+    let mut steps = 0;
+    let (hits, stale) = work(
+        || open(&url),
+        100,
+        |progress| {
+            for offset in ["+1h", "-1h", "+0"].iter().cycle() {
+                // Hits come back, or the test hangs here and says so.
+                if !progress.wait_for_hits(40) {
+                    break;
+                }
+                server.set_clock(offset);
+                steps += 1;
+            }
+        },
+    );
+    assert_eq!(stale, 0);
+    assert!(
+        hits > 80 && steps > 3,
+        "{hits} hits and {steps} steps show little"
+    );
+}
+
+/// The lease of a dead writer's mark, and a quarantine, would go on for an hour.
+#[test]
+fn a_clock_that_is_set_back_holds_nothing_up() {
+    let server = Server::start_by(Some(Clock::new()), "");
+    let store = open(&server.url("quarantine=300ms"));
+    let tags = [table("book")];
+    assert!(generation(&store, tags[0]).is_marked());
+    server.set_clock("-1h");
+    until(|| {
+        assert_eq!(store.abandoned(&tags).unwrap(), []);
+        generation(&store, tags[0]).is_clean()
+    });
+    let lease = Duration::from_millis(600);
+    mark_for(&store, 1, &tags, lease, &Backend::Process);
+    // Nobody can ask after this one, and its lease may be all that it has.
+    mark_for(&store, 2, &tags, lease, &Backend::Unknown);
+    server.set_clock("-2h");
+    let abandoned = store.abandoned(&tags).unwrap();
+    assert_eq!(abandoned.len(), 1, "{abandoned:?}");
+    assert_eq!(abandoned[0].owner, OwnerId(1));
+    store.extend(OwnerId(1), &set(&tags), lease).unwrap();
+    assert_eq!(store.abandoned(&tags).unwrap(), [], "its lease was renewed");
+}
+
 #[test]
 fn a_replica_that_is_promoted_starts_cold_and_in_quarantine() {
     let mut primary = Server::start("");
@@ -329,6 +382,24 @@ fn a_quarantine_ends() {
     assert!(hit(&store, 1, &tags).is_some());
 }
 
+/// Its owner has cleared it since, and lives: nobody would ever find it to be over.
+#[test]
+fn a_mark_that_comes_back_with_an_old_dump_is_cleared_after_the_quarantine() {
+    let mut server = Server::start("--dbfilename dump.rdb");
+    let store = open(&server.url("quarantine=300ms"));
+    let tags = [table("book")];
+    mark(&store, 1, &tags);
+    assert_eq!(server.ask(&["SAVE"]), "OK");
+    clear(&store, 1, &tags);
+    server.restart();
+    until(|| store.generations(&tags).is_ok());
+    assert!(generation(&store, tags[0]).is_marked());
+    until(|| {
+        assert_eq!(store.abandoned(&tags).unwrap(), []);
+        generation(&store, tags[0]).is_clean()
+    });
+}
+
 /// A mark without owners, left by the loss of all marks, must not stay for ever.
 #[test]
 fn a_mark_without_owners_is_cleared_after_the_quarantine() {
@@ -388,6 +459,81 @@ fn tls_to_a_server_without_it_is_an_error() {
     let url = server.url(NONE).replace("redis://", "rediss://");
     let store = open(&url);
     assert!(store.generations(&[table("book")]).is_err());
+}
+
+#[test]
+fn a_server_by_a_private_authority_is_trusted() {
+    let authority = Authority::for_server("DNS:localhost,IP:127.0.0.1");
+    let server = Server::start(&authority.options());
+    let (port, ca) = (server.offer_tls(), authority.certificate());
+    let tags = [table("book")];
+    for (number, host) in ["localhost", "127.0.0.1"].into_iter().enumerate() {
+        let store = open(&format!(
+            "rediss://{host}:{port}?{NONE}&ca={}",
+            ca.display()
+        ));
+        fill(&store, number as u64, &tags, b"rows");
+        assert!(hit(&store, number as u64, &tags).is_some(), "{host}");
+    }
+    // Its connections are cut and made again like any other.
+    let proxy = Proxy::to(port);
+    let url = format!(
+        "rediss://127.0.0.1:{}?{NONE}&ca={}",
+        proxy.port(),
+        ca.display()
+    );
+    let mut cuts = 0;
+    let (hits, stale) = work(
+        || open(&url),
+        50,
+        |progress| {
+            while progress.wait_for_reads(200) {
+                proxy.cut();
+                cuts += 1;
+            }
+        },
+    );
+    assert_eq!(stale, 0);
+    assert!(
+        hits > 50 && cuts > 2,
+        "{hits} hits and {cuts} cuts show little"
+    );
+}
+
+#[test]
+fn a_server_that_nobody_vouches_for_is_refused() {
+    let authority = Authority::for_server("DNS:localhost");
+    let server = Server::start(&authority.options());
+    let port = server.offer_tls();
+    let other = Authority::for_server("DNS:localhost");
+    let refusal = |host: &str, ca: &str| {
+        let store = open(&format!("rediss://{host}:{port}?{NONE}{ca}"));
+        store.read(&request(1, &[])).unwrap_err().to_string()
+    };
+    let by = |file: &std::path::Path| format!("&ca={}", file.display());
+    for (refused, what) in [
+        (
+            refusal("localhost", &by(&other.certificate())),
+            ["UnknownIssuer", "ca=FILE"],
+        ),
+        // The system's authorities do not know it either.
+        (refusal("localhost", ""), ["UnknownIssuer", "ca=FILE"]),
+        (
+            refusal("127.0.0.1", &by(&authority.certificate())),
+            ["certificate", "127.0.0.1"],
+        ),
+        (
+            refusal("localhost", "&ca=/no/such/file"),
+            ["ca cannot be read", "/no/such/file"],
+        ),
+    ] {
+        assert!(what.iter().all(|word| refused.contains(word)), "{refused}");
+    }
+    let good = open(&format!(
+        "rediss://localhost:{port}?{NONE}{}",
+        by(&authority.certificate())
+    ));
+    good.read(&request(1, &[])).unwrap();
 }
 
 /// A server that is full and may not evict refuses to store marks. Deleting the generations is

@@ -27,10 +27,11 @@ struct Sentinel {
 
 impl Guarded {
     fn start() -> Guarded {
-        const AT_ONCE: &str = "--repl-diskless-sync-delay 0";
-        let primary = Server::start(AT_ONCE);
+        // Either gives the other its data at once, when it is the primary.
+        let at_once = "--repl-diskless-sync-delay 0";
+        let primary = Server::start(at_once);
         let replica = Server::start(&format!(
-            "{AT_ONCE} --replicaof 127.0.0.1 {}",
+            "{at_once} --replicaof 127.0.0.1 {}",
             primary.port()
         ));
         until(|| {

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use kogia::{MemcachedStore, StoreUrl};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::clock::Clock;
 use super::{comes_up, start_server};
 
 /// A store of its own on the server of all tests.
@@ -32,19 +33,31 @@ pub(crate) fn open(url: &str) -> MemcachedStore {
 pub(crate) struct Server {
     port: u16,
     options: Vec<String>,
+    clock: Option<Clock>,
     child: Child,
 }
 
 impl Server {
     /// Starts a server with some more options, such as `-m 2`.
     pub(crate) fn start(options: &str) -> Server {
+        Server::start_by(None, options)
+    }
+
+    /// The same, with a clock of its own.
+    pub(crate) fn start_by(clock: Option<Clock>, options: &str) -> Server {
         let options = options.split_whitespace().map(str::to_owned).collect();
-        let (port, child) = start_server(|port| spawn(port, &options), |_| true);
+        let (port, child) = start_server(|port| spawn(port, &options, clock.as_ref()), |_| true);
         Server {
             port,
             options,
+            clock,
             child,
         }
+    }
+
+    /// Sets the clock that the server was given.
+    pub(crate) fn set_clock(&self, offset: &str) {
+        self.clock.as_ref().unwrap().set(offset);
     }
 
     pub(crate) fn url(&self, options: &str) -> String {
@@ -93,7 +106,7 @@ impl Server {
     /// Kills the server, and starts it again.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        self.child = spawn(self.port, &self.options);
+        self.child = spawn(self.port, &self.options, self.clock.as_ref());
         assert!(comes_up(&mut self.child, self.port, |_| true));
     }
 
@@ -110,8 +123,12 @@ impl Drop for Server {
     }
 }
 
-fn spawn(port: u16, options: &Vec<String>) -> Child {
-    Command::new("memcached")
+fn spawn(port: u16, options: &Vec<String>, clock: Option<&Clock>) -> Child {
+    let mut command = Command::new("memcached");
+    if let Some(clock) = clock {
+        clock.give_to(&mut command);
+    }
+    command
         // The user counts for root alone, as whom it does not run.
         .args(["-u", "nobody", "-l", "127.0.0.1", "-U", "0", "-p"])
         .arg(port.to_string())

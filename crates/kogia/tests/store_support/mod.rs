@@ -4,6 +4,7 @@
 // Every test file uses its own part of it.
 #![allow(dead_code)]
 
+pub(crate) mod clock;
 #[cfg(feature = "redis")]
 pub(crate) mod cluster;
 pub(crate) mod load;
@@ -12,6 +13,8 @@ pub(crate) mod memcached;
 pub(crate) mod proxy;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg(feature = "redis")]
+pub(crate) mod tls;
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::TcpStream;
@@ -132,7 +135,7 @@ pub(crate) fn clear(store: &dyn Store, owner: u128, tags: &[Tag]) {
 ///
 /// Nothing is bound to find it: a process that another test forks at this moment would hold that
 /// socket, too, and a server that is started next would not get the port.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let mut ports = (0..).map(|i| 12_000 + (RandomState::new().hash_one(i) % 20_000) as u16);
     ports
         .find(|port| TcpStream::connect(("127.0.0.1", *port)).is_err())

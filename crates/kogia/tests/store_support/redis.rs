@@ -8,7 +8,8 @@ use kogia::{RedisStore, StoreUrl};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{comes_up, start_server};
+use super::clock::Clock;
+use super::{comes_up, free_port, start_server};
 
 /// A store of its own on the server of all tests.
 pub(crate) fn store(name: &str) -> RedisStore {
@@ -35,21 +36,44 @@ pub(crate) struct Server {
     folder: TempDir,
     port: u16,
     options: Vec<String>,
+    clock: Option<Clock>,
     child: Child,
 }
 
 impl Server {
     /// Starts a server with some more options, such as `--maxmemory 5mb`.
     pub(crate) fn start(options: &str) -> Server {
+        Server::start_by(None, options)
+    }
+
+    /// The same, with a clock of its own.
+    pub(crate) fn start_by(clock: Option<Clock>, options: &str) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let options = options.split_whitespace().map(str::to_owned).collect();
-        let (port, child) = start_server(|port| spawn(&folder, port, &options), is_up);
+        let (port, child) =
+            start_server(|port| spawn(&folder, port, &options, clock.as_ref()), is_up);
         Server {
             folder,
             port,
             options,
+            clock,
             child,
         }
+    }
+
+    /// Offers TLS, too, by the certificate that the server was started with; at which port.
+    pub(crate) fn offer_tls(&self) -> u16 {
+        loop {
+            let port = free_port();
+            if self.ask(&["CONFIG", "SET", "tls-port", &port.to_string()]) == "OK" {
+                return port;
+            }
+        }
+    }
+
+    /// Sets the clock that the server was given.
+    pub(crate) fn set_clock(&self, offset: &str) {
+        self.clock.as_ref().unwrap().set(offset);
     }
 
     pub(crate) fn url(&self, options: &str) -> String {
@@ -94,7 +118,7 @@ impl Server {
     }
 
     pub(crate) fn start_again(&mut self) {
-        self.child = spawn(&self.folder, self.port, &self.options);
+        self.child = spawn(&self.folder, self.port, &self.options, self.clock.as_ref());
         assert!(comes_up(&mut self.child, self.port, is_up));
     }
 
@@ -126,8 +150,12 @@ impl Drop for Server {
     }
 }
 
-fn spawn(folder: &TempDir, port: u16, options: &Vec<String>) -> Child {
-    Command::new("redis-server")
+fn spawn(folder: &TempDir, port: u16, options: &Vec<String>, clock: Option<&Clock>) -> Child {
+    let mut command = Command::new("redis-server");
+    if let Some(clock) = clock {
+        clock.give_to(&mut command);
+    }
+    command
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--dir"])
         .arg(folder.path())

@@ -146,10 +146,22 @@ pub(super) fn open(
     protocol: ProtocolVersion,
 ) -> RedisResult<redis::Connection> {
     let client = client(url, found_at, protocol)?;
-    let raw = client.get_connection_with_timeout(url.connect_timeout)?;
+    let raw = client
+        .get_connection_with_timeout(url.connect_timeout)
+        .map_err(about_certificates)?;
     raw.set_read_timeout(Some(url.timeout))?;
     raw.set_write_timeout(Some(url.timeout))?;
     Ok(raw)
+}
+
+/// Says what to do about a certificate that is refused.
+fn about_certificates(error: RedisError) -> RedisError {
+    let refused = error.to_string();
+    if !refused.contains("certificate") {
+        return error;
+    }
+    let what = format!("{refused}; ca=FILE in the URL names the authority to trust");
+    RedisError::from((redis::ErrorKind::Client, "TLS is refused", what))
 }
 
 /// Whether the server has no memory left for what a call would have written.
@@ -272,7 +284,11 @@ fn client(
     match ca {
         None => Client::open(info),
         Some(path) => {
-            let root_cert = Some(std::fs::read(path)?);
+            let root_cert = std::fs::read(path).map_err(|error| {
+                let what = format!("{}: {error}", path.display());
+                RedisError::from((redis::ErrorKind::Client, "ca cannot be read", what))
+            })?;
+            let root_cert = Some(root_cert);
             let certificates = TlsCertificates {
                 client_tls: None,
                 root_cert,

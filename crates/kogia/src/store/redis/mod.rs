@@ -474,7 +474,10 @@ impl Store for RedisStore {
         let (_, (now, held)) = self
             .run::<(u64, Vec<Vec<u8>>)>(&scripts::OWNERS, arguments)
             .map_err(|refused| failed("look for abandoned marks", &refused))?;
-        Ok(owners::abandoned(tags, &held, now))
+        let longest = self
+            .longest_lease()
+            .map(|longest| longest.as_millis() as u64);
+        Ok(owners::abandoned(tags, &held, now, longest))
     }
 
     /// Entries stay until their time is over or the server needs the room; none of them is current.

@@ -1,7 +1,14 @@
 -- Who holds tags. KEYS[3…]: their keys. ARGV: server, time to live, token
 local time = now()
 if string.sub(incarnation, 33) == '1' then
-  if time < tonumber(redis.call('HGET', KEYS[2], 'until') or 0) then
+  local ends = tonumber(redis.call('HGET', KEYS[2], 'until') or 0)
+  local length = redis.call('HGET', KEYS[2], 'length')
+  if length and time + length < ends then
+    -- The clock was set back. Nobody knows how much is left, but no more than all of it.
+    ends = time + length
+    redis.call('HSET', KEYS[2], 'until', ends)
+  end
+  if time < ends then
     return { incarnation, { time, {} } }
   end
   incarnation = string.sub(incarnation, 1, 32) .. '0'

@@ -3,7 +3,8 @@
 -- KEYS[1]  the incarnation: the server's name (16 bytes), a token (16 bytes), and '1' as long as
 --          marks may have been lost that somebody still relies on, else '0'
 -- KEYS[2]  the marks, a hash: for each marked tag its owners; 'server', the name of the server
---          that they were set on; 'until', when nobody relies on lost ones any more
+--          that they were set on; 'until', when nobody relies on lost ones any more; 'length',
+--          how long that is
 -- ARGV[1]  the server's name
 --
 -- An owner is 16 bytes, the end of its lease in milliseconds (16 digits), the length of what
