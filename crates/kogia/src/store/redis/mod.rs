@@ -15,7 +15,7 @@ use kogia_core::{Fill, Generation, OwnerId, ReadRequest, ReadResponse, Tag, TagS
 use redis::{RedisResult, Script, ScriptInvocation, Value};
 use smallvec::SmallVec;
 
-use self::connection::{Connection, Connections, Refused, Server, is_full};
+use self::connection::{Busy, Connection, Connections, Meanwhile, Refused, Server, is_full};
 pub use self::url::{RedisAddress, RedisSentinels, RedisUrl};
 use super::remote::{
     ATTEMPTS, GENERATION_TTL, backend, count_out_of_memory, entry, failed, in_incarnation,
@@ -68,7 +68,12 @@ impl RedisStore {
 
     /// The incarnation, the generations of some tags and an entry, in one round trip. Tags without
     /// a generation get one in a second.
-    fn look(&self, tags: &[Tag], entry: Wanted<'_>) -> Result<Looked, Refused> {
+    fn look(
+        &self,
+        tags: &[Tag],
+        entry: Wanted<'_>,
+        mut meanwhile: Meanwhile<'_>,
+    ) -> Result<Looked, Refused> {
         self.connections.with(|connection| {
             for _ in 0..ATTEMPTS {
                 let mut get = redis::cmd("MGET");
@@ -92,14 +97,17 @@ impl RedisStore {
                 // A replica refuses to wait for replicas: what it has may be older than what its
                 // primary has given out, and its primary may have been this one's replica before.
                 pipe.add_command(get).cmd("WAIT").arg(0).arg(0);
+                let mut raw = Busy {
+                    raw: &mut connection.raw,
+                    meanwhile: &mut meanwhile,
+                };
                 let (remaining, values): (i64, Vec<Option<Vec<u8>>>) = match is_timed {
                     true => {
-                        let (remaining, values, _): (_, _, i64) =
-                            pipe.query(&mut connection.raw)?;
+                        let (remaining, values, _): (_, _, i64) = pipe.query(&mut raw)?;
                         (remaining, values)
                     }
                     false => {
-                        let (values, _): (_, i64) = pipe.query(&mut connection.raw)?;
+                        let (values, _): (_, i64) = pipe.query(&mut raw)?;
                         (-1, values)
                     }
                 };
@@ -173,6 +181,7 @@ impl RedisStore {
     fn run<T: redis::FromRedisValue>(
         &self,
         script: &Script,
+        mut meanwhile: Meanwhile<'_>,
         arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]),
     ) -> Result<(Incarnation, T), Refused> {
         self.connections.with(|connection| {
@@ -181,7 +190,11 @@ impl RedisStore {
                 // Each time another one: the server may have run the call that is repeated, and
                 // what it gave out then must not come back.
                 arguments(&mut call, &fresh()?);
-                let answer: Option<(Vec<u8>, T)> = call.invoke(&mut connection.raw)?;
+                let mut raw = Busy {
+                    raw: &mut connection.raw,
+                    meanwhile: &mut meanwhile,
+                };
+                let answer: Option<(Vec<u8>, T)> = call.invoke(&mut raw)?;
                 if let Some((incarnation, answer)) = answer
                     && let Some(incarnation) = Incarnation::parse(&incarnation)
                 {
@@ -207,13 +220,14 @@ impl RedisStore {
         script: &Script,
         tags: &TagSet,
         watched: Option<Tag>,
+        meanwhile: Meanwhile<'_>,
         arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]),
     ) -> Result<Generation, Refused> {
         let watched = watched.or(tags.as_slice().first().copied());
         if watched.is_none() {
             return Ok(Generation::MISSING);
         }
-        let answer = self.run(script, |call, token| {
+        let answer = self.run(script, meanwhile, |call, token| {
             for tag in tags.as_slice().iter().copied().chain(watched) {
                 call.key(self.keys.generation(tag));
             }
@@ -252,7 +266,7 @@ impl RedisStore {
         wanted: Wanted<'_>,
     ) -> Result<ReadResponse<Bytes>, StoreError> {
         let looked = self
-            .look(request.tags(), wanted)
+            .look(request.tags(), wanted, None)
             .map_err(|refused| failed("read", &refused))?;
         let (incarnation, remaining) = (looked.incarnation, looked.remaining);
         Ok(ReadResponse {
@@ -263,16 +277,33 @@ impl RedisStore {
         })
     }
 
-    fn mark_tags(&self, mark: &Mark<'_>, watched: Option<Tag>) -> Result<Generation, StoreError> {
+    fn look_at_tags(
+        &self,
+        tags: &[Tag],
+        meanwhile: Meanwhile<'_>,
+    ) -> Result<SmallVec<[Generation; 8]>, StoreError> {
+        let looked = self
+            .look(tags, Wanted::Nothing, meanwhile)
+            .map_err(|refused| failed("read generations", &refused))?;
+        Ok(looked.incarnation.of_all(looked.generations))
+    }
+
+    fn mark_tags(
+        &self,
+        mark: &Mark<'_>,
+        watched: Option<Tag>,
+        meanwhile: Meanwhile<'_>,
+    ) -> Result<Generation, StoreError> {
         let backend = backend::encode(mark.backend);
-        self.change(&scripts::MARK, mark.tags, watched, |call, token| {
+        let arguments = |call: &mut ScriptInvocation<'_>, token: &[u8]| {
             call.arg(milliseconds(GENERATION_TTL))
                 .arg(&owners::name(mark.owner)[..])
                 .arg(milliseconds(mark.lease))
                 .arg(&backend[..])
                 .arg(token);
-        })
-        .map_err(|refused| failed("mark", &refused))
+        };
+        self.change(&scripts::MARK, mark.tags, watched, meanwhile, arguments)
+            .map_err(|refused| failed("mark", &refused))
     }
 
     fn clear_tags(
@@ -280,13 +311,15 @@ impl RedisStore {
         owner: OwnerId,
         tags: &TagSet,
         watched: Option<Tag>,
+        meanwhile: Meanwhile<'_>,
     ) -> Result<Generation, StoreError> {
-        self.change(&scripts::CLEAR, tags, watched, |call, token| {
+        let arguments = |call: &mut ScriptInvocation<'_>, token: &[u8]| {
             call.arg(milliseconds(GENERATION_TTL))
                 .arg(&owners::name(owner)[..])
                 .arg(token);
-        })
-        .map_err(|refused| failed("clear", &refused))
+        };
+        self.change(&scripts::CLEAR, tags, watched, meanwhile, arguments)
+            .map_err(|refused| failed("clear", &refused))
     }
 
     fn ask_usage(&self) -> Result<Usage, Refused> {
@@ -327,10 +360,7 @@ impl Store for RedisStore {
     }
 
     fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError> {
-        let looked = self
-            .look(tags, Wanted::Nothing)
-            .map_err(|refused| failed("read generations", &refused))?;
-        Ok(looked.incarnation.of_all(looked.generations))
+        self.look_at_tags(tags, None)
     }
 
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
@@ -352,15 +382,15 @@ impl Store for RedisStore {
     }
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
-        self.mark_tags(mark, None).map(|_| ())
+        self.mark_tags(mark, None, None).map(|_| ())
     }
 
     fn mark_watching(&self, mark: &Mark<'_>, watched: Tag) -> Result<Generation, StoreError> {
-        self.mark_tags(mark, Some(watched))
+        self.mark_tags(mark, Some(watched), None)
     }
 
     fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError> {
-        self.clear_tags(owner, tags, None).map(|_| ())
+        self.clear_tags(owner, tags, None, None).map(|_| ())
     }
 
     fn clear_watching(
@@ -369,7 +399,34 @@ impl Store for RedisStore {
         tags: &TagSet,
         watched: Tag,
     ) -> Result<Generation, StoreError> {
-        self.clear_tags(owner, tags, Some(watched))
+        self.clear_tags(owner, tags, Some(watched), None)
+    }
+
+    fn generations_meanwhile(
+        &self,
+        tags: &[Tag],
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<SmallVec<[Generation; 8]>, StoreError> {
+        self.look_at_tags(tags, Some(meanwhile))
+    }
+
+    fn mark_meanwhile(
+        &self,
+        mark: &Mark<'_>,
+        watched: Tag,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Generation, StoreError> {
+        self.mark_tags(mark, Some(watched), Some(meanwhile))
+    }
+
+    fn clear_meanwhile(
+        &self,
+        owner: OwnerId,
+        tags: &TagSet,
+        watched: Tag,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Generation, StoreError> {
+        self.clear_tags(owner, tags, Some(watched), Some(meanwhile))
     }
 
     fn extend(&self, owner: OwnerId, tags: &TagSet, lease: Duration) -> Result<(), StoreError> {
@@ -379,7 +436,7 @@ impl Store for RedisStore {
                 call.arg(&tag.to_bytes()[..]);
             }
         };
-        self.run::<Value>(&scripts::EXTEND, arguments)
+        self.run::<Value>(&scripts::EXTEND, None, arguments)
             .map_err(|refused| failed("extend", &refused))?;
         Ok(())
     }
@@ -392,14 +449,14 @@ impl Store for RedisStore {
             call.arg(milliseconds(GENERATION_TTL)).arg(token);
         };
         let (_, (now, held)) = self
-            .run::<(u64, Vec<Vec<u8>>)>(&scripts::OWNERS, arguments)
+            .run::<(u64, Vec<Vec<u8>>)>(&scripts::OWNERS, None, arguments)
             .map_err(|refused| failed("look for abandoned marks", &refused))?;
         Ok(owners::abandoned(tags, &held, now))
     }
 
     /// Entries stay until their time is over or the server needs the room; none of them is current.
     fn invalidate_everything(&self) -> Result<(), StoreError> {
-        self.run::<Value>(&scripts::RENEW_ALL, |call, token| {
+        self.run::<Value>(&scripts::RENEW_ALL, None, |call, token| {
             call.arg(token);
         })
         .map_err(|refused| failed("invalidate everything", &refused))?;

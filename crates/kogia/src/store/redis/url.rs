@@ -16,7 +16,8 @@ use crate::store::remote::options::{Options, host_and_port, wrong};
 /// `redis+unix://`, `valkey://`, `valkeys://` and `valkey+unix://` mean the same.
 /// `redis-sentinel://user:password@host:26379,other:26379/service/0` (or `valkey-sentinel://`) names
 /// sentinels and what they call the server; user and password are the server's. Options stand in the
-/// query:
+/// query. `redis://user:password@a:6379,b:6379/0?copies=2` names two servers, which are two copies; see
+/// [`crate::CopiesStore`]. Login, database and options are those of both.
 ///
 /// | option | meaning | default |
 /// |---|---|---|
@@ -119,6 +120,58 @@ impl RedisUrl {
         "valkey-sentinel",
     ];
 
+    /// The URL of two servers that each have a copy, if it is one: `None` if it names one server.
+    pub(crate) fn parse_copies(text: &str) -> Result<Option<[Self; 2]>, StoreUrlError> {
+        let (text, copies) = without_copies(text);
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(None);
+        };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(end);
+        let at = authority.rfind('@').map_or(0, |at| at + 1);
+        let (login, hosts) = authority.split_at(at);
+        let hosts: Vec<&str> = hosts.split(',').collect();
+        let has_hosts = !is_socket(scheme) && !scheme.ends_with("-sentinel");
+        match (hosts.as_slice(), copies.as_deref()) {
+            (_, None) if hosts.len() == 1 || !has_hosts => Ok(None),
+            (_, None) => Err(wrong(
+                "several hosts are copies of the store: say so, as in redis://a,b/0?copies=2",
+            )),
+            _ if !has_hosts => Err(wrong(
+                "copies are for URLs with hosts, as in redis://a,b/0?copies=2",
+            )),
+            ([first, second], Some("2")) => {
+                let url = |host: &str| Self::parse(&format!("{scheme}://{login}{host}{rest}"));
+                let copies = [url(first)?, url(second)?];
+                match copies[0] == copies[1] {
+                    true => Err(wrong("the two copies are one server: name two of them")),
+                    false => Ok(Some(copies)),
+                }
+            }
+            (_, Some(_)) => Err(wrong(
+                "there are two copies or one: name two hosts and copies=2, as in \
+                 redis://a,b/0?copies=2",
+            )),
+        }
+    }
+
+    /// The URL of two servers, without secrets.
+    pub(crate) fn display_copies(
+        [first, second]: &[Self; 2],
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        let (first, second) = (first.to_string(), second.to_string());
+        let host = |url: &str| {
+            let (_, rest) = url.split_once("://")?;
+            Some(rest.split_once('/')?.0.to_owned())
+        };
+        let host = host(&second).unwrap_or_default();
+        match first.rsplit_once('/') {
+            Some((first, database)) => write!(f, "{first},{host}/{database}?copies=2"),
+            None => f.write_str(&first),
+        }
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, StoreUrlError> {
         let (text, hosts) = without_hosts(text);
         let (text, login) = without_login(&text);
@@ -214,6 +267,26 @@ impl RedisUrl {
             parsed.database = database(&path[1..])?;
         }
         Ok(parsed)
+    }
+}
+
+/// A URL without the number of copies, and that.
+fn without_copies(text: &str) -> (Cow<'_, str>, Option<String>) {
+    let Some((body, query)) = text.split_once('?') else {
+        return (text.into(), None);
+    };
+    let (copies, others): (Vec<&str>, Vec<&str>) = query
+        .split('&')
+        .partition(|option| option.starts_with("copies="));
+    let copies = copies
+        .last()
+        .and_then(|copies| copies.strip_prefix("copies="));
+    match copies {
+        Some(copies) => (
+            format!("{body}?{}", others.join("&")).into(),
+            Some(copies.to_owned()),
+        ),
+        None => (text.into(), None),
     }
 }
 
@@ -366,6 +439,35 @@ mod tests {
         let url = RedisUrl::parse("redis://ann:secret@h/1").unwrap();
         assert_eq!(url.to_string(), "redis://h:6379/1");
         assert!(!format!("{url:?}").contains("secret"));
+    }
+
+    #[test]
+    fn two_hosts_are_two_copies() {
+        let text = "rediss://ann:s%40crt@a:7000,[::1]/3?prefix=p&copies=2&timeout=1s";
+        let urls = RedisUrl::parse_copies(text).unwrap().unwrap();
+        let alone = [
+            "rediss://ann:s%40crt@a:7000/3",
+            "rediss://ann:s%40crt@[::1]/3",
+        ];
+        let alone =
+            alone.map(|url| RedisUrl::parse(&format!("{url}?prefix=p&timeout=1s")).unwrap());
+        assert_eq!(urls, alone);
+        for one in [
+            "redis://a:1/0?prefix=a,b",
+            "redis-sentinel://a,b/s",
+            "unix:///a,b",
+        ] {
+            assert_eq!(RedisUrl::parse_copies(one), Ok(None), "{one}");
+        }
+        let message = |url: &str| RedisUrl::parse_copies(url).unwrap_err().to_string();
+        assert!(message("redis://a,b").contains("?copies=2"));
+        assert!(message("redis://a?copies=2").contains("name two hosts"));
+        assert!(message("redis://a,b?copies=3").contains("two copies or one"));
+        assert!(message("redis://a,b,c?copies=2").contains("name two hosts"));
+        assert!(message("redis://a,a:6379?copies=2").contains("one server"));
+        assert!(message("redis://a,?copies=2").contains("host"));
+        assert!(message("unix:///r.sock?copies=2").contains("URLs with hosts"));
+        assert!(message("redis-sentinel://a,b/s?copies=2").contains("URLs with hosts"));
     }
 
     #[test]
