@@ -1,7 +1,8 @@
 //! Two stores that do not know each other, each with its own copy of all generations.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,7 +31,9 @@ use super::{Abandoned, Finding, Mark, Store, StoreError, Usage, one_generation};
 /// # What the loss of a copy costs
 ///
 /// While it does not answer, reads bypass. When it is back without what it had, nothing that was
-/// stored before is current, in neither of them: nobody can tell which writes it has missed.
+/// stored before is current, in neither of them: nobody can tell which writes it has missed. When
+/// it is back with its marks, those that were cleared meanwhile are cleared there, too, by the
+/// process that had set them, or when their leases are over.
 ///
 /// # Entries
 ///
@@ -42,6 +45,7 @@ pub struct CopiesStore {
     copies: [Arc<dyn Store>; 2],
     /// The copy that did not answer when it was last asked, if any.
     failed: AtomicUsize,
+    missed: Missed,
 }
 
 /// No copy has failed.
@@ -56,6 +60,7 @@ impl CopiesStore {
         CopiesStore {
             copies: [first, second],
             failed: AtomicUsize::new(NEITHER),
+            missed: Missed::default(),
         }
     }
 
@@ -147,10 +152,84 @@ impl CopiesStore {
             if failed != place {
                 self.failed.store(place, Ordering::Relaxed);
             }
-        } else if failed == place {
-            self.failed.store(NEITHER, Ordering::Relaxed);
+        } else {
+            if failed == place {
+                self.failed.store(NEITHER, Ordering::Relaxed);
+            }
+            self.catch_up(place);
         }
         answer
+    }
+
+    /// Sends a copy that answers what it has missed.
+    fn catch_up(&self, place: usize) {
+        while let Some(missed) = self.missed.take(place) {
+            if self.copies[place]
+                .clear(missed.owner, &missed.tags)
+                .is_err()
+            {
+                self.missed.add(missed);
+                return;
+            }
+        }
+    }
+}
+
+/// Clears that one of the copies has not acknowledged. They are of use only until the leases of
+/// their marks are over, so a few are enough.
+#[derive(Debug, Default)]
+struct Missed {
+    clears: Mutex<VecDeque<MissedClear>>,
+    are_some: AtomicBool,
+}
+
+#[derive(Debug)]
+struct MissedClear {
+    place: usize,
+    owner: OwnerId,
+    tags: TagSet,
+}
+
+impl Missed {
+    const MOST: usize = 64;
+
+    fn add(&self, clear: MissedClear) {
+        if let Some(mut clears) = self.lock() {
+            if clears.len() >= Self::MOST {
+                clears.pop_front();
+            }
+            clears.push_back(clear);
+            self.are_some.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn take(&self, place: usize) -> Option<MissedClear> {
+        if !self.are_some.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut clears = self.lock()?;
+        let at = clears.iter().position(|clear| clear.place == place)?;
+        let clear = clears.remove(at);
+        self.are_some.store(!clears.is_empty(), Ordering::Relaxed);
+        clear
+    }
+
+    /// An owner that marks again is not to be cleared by what is late.
+    fn forget(&self, owner: OwnerId) {
+        if self.are_some.load(Ordering::Relaxed)
+            && let Some(mut clears) = self.lock()
+        {
+            clears.retain(|clear| clear.owner != owner);
+        }
+    }
+
+    /// Never waits: in the child of a fork nobody may be left to release the lock.
+    fn lock(&self) -> Option<MutexGuard<'_, VecDeque<MissedClear>>> {
+        match self.clears.try_lock() {
+            Ok(clears) => Some(clears),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 
@@ -158,6 +237,17 @@ impl CopiesStore {
 struct Changed<T> {
     first: Option<T>,
     second: Option<T>,
+}
+
+impl<T> Changed<T> {
+    /// The copy that has not answered, if any.
+    fn missing(&self) -> Option<usize> {
+        match (&self.first, &self.second) {
+            (None, _) => Some(0),
+            (_, None) => Some(1),
+            _ => None,
+        }
+    }
 }
 
 impl Changed<Generation> {
@@ -204,6 +294,7 @@ impl Store for CopiesStore {
     }
 
     fn mark_watching(&self, mark: &Mark<'_>, watched: Tag) -> Result<Generation, StoreError> {
+        self.missed.forget(mark.owner);
         self.change(
             |copy, meanwhile| copy.mark_meanwhile(mark, watched, meanwhile),
             |copy| copy.mark_watching(mark, watched),
@@ -211,18 +302,22 @@ impl Store for CopiesStore {
         .map(Changed::watched)
     }
 
-    /// A copy that does not answer may keep the mark. It is resolved as that of a writer that died.
+    /// A copy that does not answer may keep the mark: it is cleared when it answers again.
     fn clear_watching(
         &self,
         owner: OwnerId,
         tags: &TagSet,
         watched: Tag,
     ) -> Result<Generation, StoreError> {
-        self.change(
+        let cleared = self.change(
             |copy, meanwhile| copy.clear_meanwhile(owner, tags, watched, meanwhile),
             |copy| copy.clear_watching(owner, tags, watched),
-        )
-        .map(Changed::watched)
+        )?;
+        if let Some(place) = cleared.missing() {
+            let tags = tags.clone();
+            self.missed.add(MissedClear { place, owner, tags });
+        }
+        Ok(cleared.watched())
     }
 
     fn extend(&self, owner: OwnerId, tags: &TagSet, lease: Duration) -> Result<(), StoreError> {
