@@ -11,6 +11,7 @@ mod read;
 mod session;
 mod store;
 mod token;
+mod watch;
 
 pub use kogia_core as core;
 

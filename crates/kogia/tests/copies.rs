@@ -246,6 +246,26 @@ fn without_both_copies_a_write_fails() {
     assert!(store.abandoned(&[table("book")]).is_err());
 }
 
+/// One owner for two marks, the first of which was not cleared everywhere.
+#[test]
+fn what_is_late_clears_no_later_mark() {
+    let servers = Servers::start("");
+    let tags = [table("book")];
+    let store = servers.open("quarantine=0s&timeout=100ms");
+    mark(&store, 1, &tags);
+    servers.0[1].signal(Signal::STOP);
+    clear(&store, 1, &tags);
+    servers.0[1].signal(Signal::CONT);
+    let second = store_support::redis::open(&servers.0[1].url(NONE));
+    until(|| {
+        mark(&store, 1, &tags);
+        store.generations(&tags).is_ok()
+    });
+    assert!(generation(&second, tags[0]).is_marked());
+    clear(&store, 1, &tags);
+    assert!(generation(&second, tags[0]).is_clean());
+}
+
 /// A writer that died when it had marked one copy alone.
 #[test]
 fn the_owner_of_a_mark_in_one_copy_is_found() {

@@ -279,6 +279,10 @@ impl Store for CopiesStore {
         self.noted(place, self.copies[place].fill(fill, rows, value, ttl))
     }
 
+    fn claim(&self, fill: &Fill) -> Result<Option<Duration>, StoreError> {
+        self.copies[Self::place(fill.key())].claim(fill)
+    }
+
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
         match mark.tags.as_slice().first() {
             Some(watched) => self.mark_watching(mark, *watched).map(|_| ()),

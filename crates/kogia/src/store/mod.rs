@@ -128,6 +128,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// of the result; `ttl` is how long the entry lives at most.
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError>;
 
+    /// Claims to run the query of a miss, so that other processes wait for its entry instead of
+    /// running it, too. If one of them has claimed it, how long to wait for that entry.
+    ///
+    /// Two claims are one if they are of the same query and stamp: whoever waits is given nothing
+    /// that is older than what it would have read itself. A store that knows no claims lets
+    /// everybody run.
+    fn claim(&self, fill: &Fill) -> Result<Option<Duration>, StoreError> {
+        let _ = fill;
+        Ok(None)
+    }
+
     /// Marks tags for an owner and renews their generations. Returning means acknowledged.
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError>;
 

@@ -75,7 +75,7 @@ pub enum StoreUrlError {
     Server(String),
     /// An option that a server's store does not have.
     #[error(
-        "unknown option {0:?}, there are prefix, timeout, connect_timeout, max_entry, quarantine, local, copies, and ca for TLS"
+        "unknown option {0:?}, there are prefix, timeout, connect_timeout, max_entry, quarantine, local, copies, single_flight, and ca for TLS"
     )]
     ServerOption(String),
     /// A capacity that is no size.

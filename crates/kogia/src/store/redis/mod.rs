@@ -365,20 +365,47 @@ impl Store for RedisStore {
 
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
         let ttl = milliseconds(ttl);
-        let Some(bytes) = entry::encode(fill, rows, &value, self.url.max_entry) else {
-            return Ok(());
-        };
-        if ttl == 0 {
+        let bytes = entry::encode(fill, rows, &value, self.url.max_entry);
+        let set = bytes.filter(|_| ttl > 0).map(|bytes| {
+            let mut set = redis::cmd("SET");
+            set.arg(self.keys.entry(fill.key().as_bytes()))
+                .arg(bytes)
+                .arg("PX")
+                .arg(ttl);
+            set
+        });
+        // Whoever has not waited so far need not begin to.
+        let unclaim = self.url.single_flight.map(|_| {
+            let mut unclaim = redis::cmd("DEL");
+            unclaim.arg(self.keys.claim(fill));
+            unclaim
+        });
+        if set.is_none() && unclaim.is_none() {
             return Ok(());
         }
-        let mut set = redis::cmd("SET");
-        set.arg(self.keys.entry(fill.key().as_bytes()))
-            .arg(bytes)
-            .arg("PX")
-            .arg(ttl);
         self.connections
-            .with(|connection| connection.send(&set))
+            .with(|connection| {
+                let mut commands = set.iter().chain(&unclaim);
+                commands.try_for_each(|command| connection.send(command))
+            })
             .map_err(|refused| failed("store an entry", &refused))
+    }
+
+    fn claim(&self, fill: &Fill) -> Result<Option<Duration>, StoreError> {
+        let Some(patience) = self.url.single_flight else {
+            return Ok(None);
+        };
+        let mut set = redis::cmd("SET");
+        set.arg(self.keys.claim(fill))
+            .arg(1)
+            .arg("NX")
+            .arg("PX")
+            .arg(milliseconds(patience));
+        let claimed: Option<String> = self
+            .connections
+            .with(|connection| set.query(&mut connection.raw))
+            .map_err(|refused| failed("claim a query", &refused))?;
+        Ok(claimed.is_none().then_some(patience))
     }
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
@@ -551,6 +578,7 @@ struct Keys {
     marks: Vec<u8>,
     generations: Vec<u8>,
     entries: Vec<u8>,
+    claims: Vec<u8>,
 }
 
 impl Keys {
@@ -565,6 +593,7 @@ impl Keys {
             marks: name('m'),
             generations: name('g'),
             entries: format!("{prefix}:{}:e", Self::FORMAT).into_bytes(),
+            claims: format!("{prefix}:{}:c", Self::FORMAT).into_bytes(),
         }
     }
 
@@ -574,6 +603,19 @@ impl Keys {
 
     fn entry(&self, key: &[u8]) -> Vec<u8> {
         [&self.entries[..], key].concat()
+    }
+
+    fn claim(&self, fill: &Fill) -> Vec<u8> {
+        let generations = fill.stamp().0.iter();
+        let stamp = generations.fold(0_u128, |mixed, generation| {
+            mixed.rotate_left(1) ^ generation.to_u128()
+        });
+        [
+            &self.claims[..],
+            fill.key().as_bytes(),
+            &stamp.to_le_bytes(),
+        ]
+        .concat()
     }
 }
 

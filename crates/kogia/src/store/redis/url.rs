@@ -8,7 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::store::StoreUrlError;
-use crate::store::remote::options::{Options, host_and_port, wrong};
+use crate::store::remote::options::{Options, duration, host_and_port, wrong};
 
 /// A Redis or Valkey server, as its URL names it.
 ///
@@ -27,6 +27,7 @@ use crate::store::remote::options::{Options, host_and_port, wrong};
 /// | `ca` | a file with the certificates to trust, instead of the system's | |
 /// | `sentinel_user`, `sentinel_password` | those of the sentinels, if they want any | |
 /// | `max_entry` | longer entries are not stored | `4MB` |
+/// | `single_flight` | how long a process waits for the result of a query that another one runs; each miss then costs a round trip more | it runs it, too |
 /// | `quarantine` | how long nothing is cached after marks were lost; no commit may take longer | `10s` |
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -49,6 +50,8 @@ pub struct RedisUrl {
     pub max_entry: usize,
     /// How long nothing is cached after marks were lost.
     pub quarantine: Duration,
+    /// How long a process waits for the entry of a query that another one runs, if at all.
+    pub single_flight: Option<Duration>,
 }
 
 /// Where a server listens.
@@ -193,6 +196,7 @@ impl RedisUrl {
             connect_timeout: Duration::ZERO,
             max_entry: 0,
             quarantine: Duration::ZERO,
+            single_flight: None,
         };
         let mut options = Options::default();
         let mut ca = None;
@@ -201,6 +205,7 @@ impl RedisUrl {
             match &*name {
                 "db" => parsed.database = database(&value)?,
                 "ca" => ca = Some(PathBuf::from(&*value)),
+                "single_flight" => parsed.single_flight = Some(single_flight(&value)?),
                 "sentinel_user" if hosts.is_some() => sentinel_user = Some(value.into_owned()),
                 "sentinel_password" if hosts.is_some() => {
                     sentinel_password = Some(value.into_owned());
@@ -352,6 +357,13 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
+fn single_flight(text: &str) -> Result<Duration, StoreUrlError> {
+    match duration(text)? {
+        Duration::ZERO => Err(wrong("single_flight waits for nothing: leave it out")),
+        patience => Ok(patience),
+    }
+}
+
 fn database(text: &str) -> Result<i64, StoreUrlError> {
     let number = text.trim_end_matches('/').parse().ok();
     number
@@ -479,6 +491,8 @@ mod tests {
         assert!(message("redis://h?timeout=1").contains("250ms or 10s"));
         assert!(message("redis://h?timeout=0s").contains("lets no call through"));
         assert!(message("redis://h?ca=/ca.pem").contains("rediss:"));
+        assert!(message("redis://h?single_flight=0ms").contains("leave it out"));
+        assert!(message("redis://h?single_flight=yes").contains("250ms or 10s"));
         assert!(message("redis://h?prefix={a}").contains("braces"));
         assert!(message("redis://h?capacity=1GB").contains("unknown option \"capacity\""));
         assert!(message("unix://host/path").contains("unix:///run/redis.sock"));

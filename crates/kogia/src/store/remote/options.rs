@@ -72,7 +72,8 @@ pub(in crate::store) fn host_and_port(
     }
 }
 
-fn duration(text: &str) -> Result<Duration, StoreUrlError> {
+/// A duration such as `250ms` or `10s`.
+pub(in crate::store) fn duration(text: &str) -> Result<Duration, StoreUrlError> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
