@@ -1,5 +1,5 @@
-//! One execution of a query by several processes at once, over Redis.
-#![cfg(feature = "redis")]
+//! One execution of a query by several processes at once, over Redis and over Memcached.
+#![cfg(all(feature = "redis", feature = "memcached"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // tests fail by panicking
 
 mod store_support;
@@ -18,13 +18,13 @@ use kogia::{
     Answer, Backend, Cache, Database, DatabaseConfig, Encoded, Event, Lookup, Query, QueryOptions,
     ReadOutcome, WriteError,
 };
-use store_support::redis::Server;
+use store_support::{memcached, redis};
 
 const BOOKS: &str = "SELECT title FROM book";
 const WRITE: &str = "UPDATE book SET title = 'x'";
 
 /// Longer than any test takes: who waits does so until it is given something.
-const PATIENT: &str = "quarantine=0s&single_flight=60s";
+const PATIENT: &str = "quarantine=0s&single_flight=20s";
 const HASTY: &str = "quarantine=0s&single_flight=1s";
 
 #[derive(Debug)]
@@ -36,6 +36,20 @@ impl From<WriteError> for Refused {
     }
 }
 
+/// What the processes share.
+enum Server {
+    Redis(redis::Server),
+    Memcached(memcached::Server),
+}
+
+/// A new server of each kind.
+fn servers() -> [Server; 2] {
+    [
+        Server::Redis(redis::Server::start("")),
+        Server::Memcached(memcached::Server::start("")),
+    ]
+}
+
 /// A cache as one of several processes has it, and word of each reader of it that waits.
 struct Process {
     database: Database,
@@ -44,9 +58,13 @@ struct Process {
 
 impl Process {
     fn new(server: &Server, options: &str) -> Process {
+        let url = match server {
+            Server::Redis(server) => server.url(options),
+            Server::Memcached(server) => server.url(options),
+        };
         let (tell, waits) = channel();
         let cache = Cache::builder()
-            .url(&server.url(options))
+            .url(&url)
             .unwrap()
             // What was run is stored when the call returns.
             .background(false)
@@ -126,6 +144,13 @@ const READS: [(&str, Read); 3] = [
     ("in two halves", |process, run| process.look_up(run)),
 ];
 
+/// A new server of each kind for each way.
+fn servers_and_reads() -> impl Iterator<Item = (Server, (&'static str, Read))> {
+    READS
+        .into_iter()
+        .flat_map(|read| servers().map(|server| (server, read)))
+}
+
 fn with_query<T>(work: impl FnOnce(&Query<'_>) -> T) -> T {
     let options = QueryOptions::default();
     work(&Query {
@@ -169,8 +194,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 #[test]
 fn one_process_runs_a_query_and_the_others_wait_for_it() {
-    for (name, read) in READS {
-        let server = Server::start("");
+    for (server, (name, read)) in servers_and_reads() {
         let (leader, other) = (
             Process::new(&server, PATIENT),
             Process::new(&server, PATIENT),
@@ -197,8 +221,7 @@ fn one_process_runs_a_query_and_the_others_wait_for_it() {
 
 #[test]
 fn who_waits_too_long_runs_the_query_itself() {
-    for (name, read) in READS {
-        let server = Server::start("");
+    for (server, (name, read)) in servers_and_reads() {
         let (leader, other) = (Process::new(&server, HASTY), Process::new(&server, HASTY));
         let answer = leader.read(|| {
             let begun = Instant::now();
@@ -214,8 +237,7 @@ fn who_waits_too_long_runs_the_query_itself() {
 /// What the leader read before the write is not for who begins after it.
 #[test]
 fn who_begins_after_a_write_waits_for_nobody_from_before() {
-    for (name, read) in READS {
-        let server = Server::start("");
+    for (server, (name, read)) in servers_and_reads() {
         let (leader, other) = (
             Process::new(&server, PATIENT),
             Process::new(&server, PATIENT),
@@ -236,8 +258,7 @@ fn who_begins_after_a_write_waits_for_nobody_from_before() {
 /// The leader cannot store what it has read, so there is nothing to wait for.
 #[test]
 fn a_write_ends_the_wait() {
-    for (name, read) in READS {
-        let server = Server::start("");
+    for (server, (name, read)) in servers_and_reads() {
         let (leader, other) = (
             Process::new(&server, PATIENT),
             Process::new(&server, PATIENT),
@@ -258,7 +279,7 @@ fn a_write_ends_the_wait() {
 /// Readers of one process wait together.
 #[test]
 fn all_readers_of_a_process_are_given_the_entry_of_another() {
-    let server = Server::start("");
+    let [server, _] = servers();
     let (leader, other) = (
         Process::new(&server, PATIENT),
         Process::new(&server, PATIENT),
@@ -283,20 +304,24 @@ fn all_readers_of_a_process_are_given_the_entry_of_another() {
 /// Whoever misses next need not wait for a result that was too long.
 #[test]
 fn a_claim_ends_with_its_query() {
-    let server = Server::start("");
-    let options = format!("{PATIENT}&max_entry=1B");
-    let process = Process::new(&server, &options);
-    for now in [1, 2] {
-        assert_eq!(process.read(|| now), (now, false));
-        assert!(!process.has_waited());
+    for server in servers() {
+        let options = format!("{PATIENT}&max_entry=1B");
+        let process = Process::new(&server, &options);
+        for now in [1, 2] {
+            assert_eq!(process.read(|| now), (now, false));
+            assert!(!process.has_waited());
+        }
     }
 }
 
 #[test]
 fn a_miss_costs_no_claim_unless_told_to() {
     let claims = |options| {
-        let server = Server::start("");
+        let server = Server::Redis(redis::Server::start(""));
         let process = Process::new(&server, options);
+        let Server::Redis(server) = &server else {
+            unreachable!();
+        };
         let mut claims = String::new();
         process.read(|| {
             claims = server.ask(&["--raw", "KEYS", "kogia:1:c*"]);
@@ -310,7 +335,7 @@ fn a_miss_costs_no_claim_unless_told_to() {
 
 #[test]
 fn a_transaction_waits_for_nobody() {
-    let server = Server::start("");
+    let [server, _] = servers();
     let (leader, other) = (
         Process::new(&server, PATIENT),
         Process::new(&server, PATIENT),

@@ -606,16 +606,7 @@ impl Keys {
     }
 
     fn claim(&self, fill: &Fill) -> Vec<u8> {
-        let generations = fill.stamp().0.iter();
-        let stamp = generations.fold(0_u128, |mixed, generation| {
-            mixed.rotate_left(1) ^ generation.to_u128()
-        });
-        [
-            &self.claims[..],
-            fill.key().as_bytes(),
-            &stamp.to_le_bytes(),
-        ]
-        .concat()
+        [&self.claims[..], &entry::claim(fill)].concat()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::store::StoreUrlError;
-use crate::store::remote::options::{Options, duration, host_and_port, wrong};
+use crate::store::remote::options::{Options, host_and_port, wrong};
 
 /// A Redis or Valkey server, as its URL names it.
 ///
@@ -205,7 +205,6 @@ impl RedisUrl {
             match &*name {
                 "db" => parsed.database = database(&value)?,
                 "ca" => ca = Some(PathBuf::from(&*value)),
-                "single_flight" => parsed.single_flight = Some(single_flight(&value)?),
                 "sentinel_user" if hosts.is_some() => sentinel_user = Some(value.into_owned()),
                 "sentinel_password" if hosts.is_some() => {
                     sentinel_password = Some(value.into_owned());
@@ -222,6 +221,7 @@ impl RedisUrl {
         parsed.connect_timeout = options.connect_timeout;
         parsed.max_entry = options.max_entry;
         parsed.quarantine = options.quarantine;
+        parsed.single_flight = options.single_flight;
         let is_tls = matches!(url.scheme(), "rediss" | "valkeys");
         if ca.is_some() && !is_tls {
             return Err(wrong("ca is for TLS, so the URL has to begin with rediss:"));
@@ -354,13 +354,6 @@ impl fmt::Display for RedisUrl {
 impl fmt::Debug for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RedisUrl({self})")
-    }
-}
-
-fn single_flight(text: &str) -> Result<Duration, StoreUrlError> {
-    match duration(text)? {
-        Duration::ZERO => Err(wrong("single_flight waits for nothing: leave it out")),
-        patience => Ok(patience),
     }
 }
 
