@@ -585,6 +585,7 @@ struct Fragile {
     deaf: AtomicBool,
     /// Whether another process has claimed every query.
     claimed: AtomicBool,
+    reads: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -596,6 +597,7 @@ impl Fragile {
             broken: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
             claimed: AtomicBool::new(false),
+            reads: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         })
     }
@@ -613,6 +615,7 @@ impl Fragile {
 
 impl Store for Fragile {
     fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         self.check("read")?.read(request)
     }
 
@@ -752,6 +755,29 @@ fn what_a_store_missed_is_not_sent_again_before_the_commit() {
     session.after(running, Outcome::Done);
     assert_eq!(read(&other, BOOKS, 2), (2, false));
     assert_eq!(read(&writer, BOOKS, 3), (2, true));
+}
+
+#[test]
+fn who_waits_reads_again_until_what_is_there_is_current() {
+    let store = Fragile::new();
+    let (writer, other) = two_over(&store);
+    for (before, has_stale) in [(1, false), (2, true)] {
+        if has_stale {
+            write(&writer, WRITE);
+        }
+        store.claimed.store(true, Ordering::SeqCst);
+        std::thread::scope(|scope| {
+            let begun = store.reads.load(Ordering::SeqCst);
+            let waiting = scope.spawn(|| read(&writer, BOOKS, 0));
+            while store.reads.load(Ordering::SeqCst) < begun + 3 {
+                assert!(!waiting.is_finished(), "it does not wait");
+                std::thread::yield_now();
+            }
+            store.claimed.store(false, Ordering::SeqCst);
+            assert_eq!(read(&other, BOOKS, before), (before, false));
+            assert_eq!(waiting.join().unwrap(), (before, true));
+        });
+    }
 }
 
 /// A reader that waits for another process is no less careful than one that does not.

@@ -246,6 +246,8 @@ fn who_begins_after_a_write_waits_for_nobody_from_before() {
             other.write();
             assert_eq!(read(&other, &mut || 2), (2, false), "{name}");
             assert!(!other.has_waited(), "{name}");
+            // What it has sent has arrived when it has an answer.
+            assert_eq!(other.read(|| panic!("{name}: stored")), (2, true));
             1
         });
         assert_eq!(answer, (1, false));
