@@ -17,7 +17,11 @@ use kogia_core::{Fill, QueryKey, Stamp};
 /// flight with an equal one reads nothing older than that request. Joining by key alone could
 /// hand a reader data that is older than its own start.
 #[derive(Debug, Default)]
-pub(crate) struct Flights(Mutex<HashMap<(QueryKey, Stamp), Arc<Flight>>>);
+pub(crate) struct Flights(Mutex<HashMap<Name, Arc<Flight>>>);
+
+/// What a flight is known by: its process, because a child of a fork has none of its parent's
+/// leaders, the query, and the stamp.
+type Name = (u32, QueryKey, Stamp);
 
 #[derive(Debug, Default)]
 struct Flight {
@@ -42,8 +46,8 @@ pub(crate) enum Boarding {
 impl Flights {
     /// Joins the flight of this miss, or starts it.
     pub(crate) fn board(self: &Arc<Self>, fill: &Fill) -> Boarding {
-        let key = (*fill.key(), fill.stamp().clone());
-        match self.lock().entry(key) {
+        let name = (std::process::id(), *fill.key(), fill.stamp().clone());
+        match self.lock().entry(name) {
             Entry::Occupied(flight) => {
                 let flight = Arc::clone(flight.get());
                 let listener = flight.event.listen();
@@ -53,18 +57,18 @@ impl Flights {
                 })
             }
             Entry::Vacant(place) => {
-                let key = place.key().clone();
+                let name = place.key().clone();
                 let flight = Arc::clone(place.insert(Arc::default()));
                 Boarding::Leader(Leader {
                     flights: Arc::clone(self),
-                    key,
+                    name,
                     flight,
                 })
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(QueryKey, Stamp), Arc<Flight>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Name, Arc<Flight>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -73,11 +77,19 @@ impl Flights {
 #[derive(Debug)]
 pub(crate) struct Leader {
     flights: Arc<Flights>,
-    key: (QueryKey, Stamp),
+    name: Name,
     flight: Arc<Flight>,
 }
 
 impl Leader {
+    /// A waiter of the flight: for who hands its lead to a thread.
+    pub(crate) fn waiter(&self) -> Waiter {
+        Waiter {
+            flight: Arc::clone(&self.flight),
+            listener: None,
+        }
+    }
+
     /// Hands the value to the waiters.
     pub(crate) fn land(&self, value: Bytes) {
         *lock(&self.flight.landed) = Some(Landing::Value(value));
@@ -86,7 +98,7 @@ impl Leader {
 
 impl Drop for Leader {
     fn drop(&mut self) {
-        self.flights.lock().remove(&self.key);
+        self.flights.lock().remove(&self.name);
         lock(&self.flight.landed).get_or_insert(Landing::Nothing);
         self.flight.event.notify(usize::MAX);
     }

@@ -11,6 +11,7 @@ mod read;
 mod session;
 mod store;
 mod token;
+mod watch;
 
 pub use kogia_core as core;
 
@@ -24,8 +25,8 @@ pub use self::session::{Running, Session};
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use self::store::FileStore;
 pub use self::store::{
-    Abandoned, Backend, Finding, Level, LocalUsage, Mark, MemoryStore, Store, StoreError, StoreUrl,
-    StoreUrlError, TierMode, TieredStore, Usage,
+    Abandoned, Backend, CopiesStore, Finding, Level, LocalUsage, Mark, MemoryStore, Store,
+    StoreError, StoreUrl, StoreUrlError, TierMode, TieredStore, Usage,
 };
 #[cfg(feature = "memcached")]
 pub use self::store::{MemcachedAddress, MemcachedStore, MemcachedUrl};

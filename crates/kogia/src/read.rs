@@ -13,6 +13,7 @@ use crate::database::{Database, LoadedCatalog};
 use crate::event::{BypassReason, ReadOutcome};
 use crate::flight::{Boarding, Leader, Waiter};
 use crate::policy::{QueryMode, QueryOptions};
+use crate::watch::Watch;
 
 /// A query as a front end asks it.
 #[derive(Debug, Clone)]
@@ -54,6 +55,8 @@ pub(crate) struct Reader<'a> {
     /// Whether the reader may wait for another one's flight. It must not while it holds what the
     /// other may need: a transaction's locks, a pool's connection.
     pub(crate) waits: bool,
+    /// Whether it may wait for another process, which it does once at most.
+    pub(crate) watches: bool,
 }
 
 /// What to do next.
@@ -62,6 +65,8 @@ pub(crate) enum Step {
     Answer(Bytes),
     /// Wait for another reader; if that gives nothing, start again.
     Wait(Waiter),
+    /// Wait for another process; if that gives nothing, start again, and watch no more.
+    Watch(Watch),
     /// Run the query, then [`Permit::finish`].
     Run(Permit),
 }
@@ -256,17 +261,32 @@ impl Reader<'_> {
             fill: None,
         };
         let options = query.options;
-        if !permit.private && options.mode == QueryMode::Cached && !options.streams {
-            match cache.flights.board(&fill) {
-                Boarding::Leader(leader) => permit.leader = Some(leader),
-                Boarding::Waiter(waiter) if self.waits => {
+        if !permit.private && options.mode == QueryMode::Cached {
+            let boarding = (!options.streams).then(|| cache.flights.board(&fill));
+            match boarding {
+                Some(Boarding::Leader(leader)) => permit.leader = Some(leader),
+                Some(Boarding::Waiter(waiter)) if self.waits => {
                     return Ok((ReadOutcome::Shared, Step::Wait(waiter)));
                 }
-                Boarding::Waiter(_) => {}
+                Some(Boarding::Waiter(_)) | None => {}
+            }
+            if let Some(patience) = self.patience(&fill) {
+                let watch = Watch::new(self.database, request, fill, permit.leader, patience);
+                return Ok((ReadOutcome::Shared, Step::Watch(watch)));
             }
         }
         permit.fill = Some(fill);
         Ok((outcome, Step::Run(permit)))
+    }
+
+    /// How long to wait for another process that runs the query already, if one does.
+    fn patience(&self, fill: &Fill) -> Option<Duration> {
+        let cache = self.database.inner_cache();
+        let claimed = self.watches.then(|| cache.store.claim(fill))?;
+        // Without an answer nobody is waited for.
+        claimed
+            .inspect_err(|error| cache.events.store_failed(error))
+            .ok()?
     }
 
     fn request(

@@ -118,19 +118,25 @@ impl Session {
     }
 
     /// The first half of a read, for a front end that runs queries in its own way: what the cache
-    /// knows, without waiting for other readers.
+    /// knows, without waiting for other readers of this process.
     ///
     /// A query that must run is then a statement like any other ([`Session::before`],
     /// [`Session::after`]); its result goes to [`Session::fill`].
     pub fn look_up(&mut self, query: &Query<'_>) -> Lookup {
         let waits = std::mem::take(&mut self.waits);
-        let step = self.step(query);
+        let mut step = self.step(query, true);
+        if let Step::Watch(watch) = step {
+            step = match watch.wait() {
+                Some(value) => Step::Answer(value),
+                None => self.step(query, false),
+            };
+        }
         self.waits = waits;
         match step {
             Step::Answer(value) => Lookup::Cached(value),
             Step::Run(permit) => Lookup::Run(permit),
             // A session that does not wait is never told to.
-            Step::Wait(_) => Lookup::Run(Permit::bypass(&self.database)),
+            Step::Wait(_) | Step::Watch(_) => Lookup::Run(Permit::bypass(&self.database)),
         }
     }
 
@@ -317,8 +323,8 @@ impl Session {
 
 /// Something that reads go through: a session, or a database in autocommit.
 trait Source {
-    /// Takes one read as far as it goes.
-    fn step(&mut self, query: &Query<'_>) -> Step;
+    /// Takes one read as far as it goes; `watches` says whether it may wait for another process.
+    fn step(&mut self, query: &Query<'_>, watches: bool) -> Step;
 
     /// The query is about to run.
     fn before(&mut self, query: &Query<'_>) -> Result<Running, WriteError>;
@@ -340,11 +346,21 @@ where
     F: Future<Output = Result<T, E>>,
     E: From<WriteError>,
 {
+    let mut watches = true;
     loop {
-        match source.step(query) {
+        match source.step(query, watches) {
             Step::Answer(value) => return Ok(Answer::Cached(value)),
             Step::Wait(waiter) => {
+                watches = false;
                 if let Some(value) = waiter.await {
+                    return Ok(Answer::Cached(value));
+                }
+            }
+            Step::Watch(watch) => {
+                watches = false;
+                if let Some(waiter) = watch.depart()
+                    && let Some(value) = waiter.await
+                {
                     return Ok(Answer::Cached(value));
                 }
             }
@@ -361,7 +377,7 @@ where
     }
 }
 
-/// [`drive`] where waiting blocks the thread; nothing but the two places that wait differs.
+/// [`drive`] where waiting blocks the thread; nothing but the places that wait differs.
 fn drive_blocking<S: Source, T, E>(
     source: &mut S,
     query: &Query<'_>,
@@ -371,11 +387,19 @@ fn drive_blocking<S: Source, T, E>(
 where
     E: From<WriteError>,
 {
+    let mut watches = true;
     loop {
-        match source.step(query) {
+        match source.step(query, watches) {
             Step::Answer(value) => return Ok(Answer::Cached(value)),
             Step::Wait(waiter) => {
+                watches = false;
                 if let Some(value) = waiter.wait() {
+                    return Ok(Answer::Cached(value));
+                }
+            }
+            Step::Watch(watch) => {
+                watches = false;
+                if let Some(value) = watch.wait() {
                     return Ok(Answer::Cached(value));
                 }
             }
@@ -417,7 +441,7 @@ fn outcome(succeeded: bool, marked: bool) -> Outcome {
 }
 
 impl Source for Session {
-    fn step(&mut self, query: &Query<'_>) -> Step {
+    fn step(&mut self, query: &Query<'_>, watches: bool) -> Step {
         self.follow_catalog();
         self.read_commit_generation();
         let reader = Reader {
@@ -425,6 +449,7 @@ impl Source for Session {
             catalog: &self.catalog,
             prefix: self.state.prefix(),
             waits: self.waits && !self.state.in_transaction(),
+            watches: watches && !self.state.in_transaction(),
         };
         let statement = self.catalog.analyzer.analyze(query.sql);
         reader.step(
@@ -450,7 +475,7 @@ impl Source for Session {
 }
 
 impl Source for &Database {
-    fn step(&mut self, query: &Query<'_>) -> Step {
+    fn step(&mut self, query: &Query<'_>, watches: bool) -> Step {
         let catalog = self.catalog();
         let statement = catalog.analyzer.analyze(query.sql);
         let reader = Reader {
@@ -458,6 +483,7 @@ impl Source for &Database {
             catalog: &catalog,
             prefix: &catalog.session.prefix,
             waits: true,
+            watches,
         };
         let access = catalog.session.access();
         reader.step(query, &statement, &|_, _| access, &|_| None)

@@ -581,6 +581,11 @@ fn listeners_learn_why_a_query_bypassed() {
 struct Fragile {
     store: MemoryStore,
     broken: AtomicBool,
+    /// Whether it takes no marks.
+    deaf: AtomicBool,
+    /// Whether another process has claimed every query.
+    claimed: AtomicBool,
+    reads: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -590,12 +595,16 @@ impl Fragile {
         Arc::new(Fragile {
             store,
             broken: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
+            claimed: AtomicBool::new(false),
+            reads: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         })
     }
 
     fn check(&self, operation: &'static str) -> Result<&MemoryStore, StoreError> {
-        if self.broken.load(Ordering::SeqCst) {
+        let deaf = operation == "mark" && self.deaf.load(Ordering::SeqCst);
+        if deaf || self.broken.load(Ordering::SeqCst) {
             self.refused.fetch_add(1, Ordering::SeqCst);
             let reason = "it was told to".to_owned();
             return Err(StoreError::Failed { operation, reason });
@@ -606,6 +615,7 @@ impl Fragile {
 
 impl Store for Fragile {
     fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         self.check("read")?.read(request)
     }
 
@@ -615,6 +625,12 @@ impl Store for Fragile {
 
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
         self.check("fill")?.fill(fill, rows, value, ttl)
+    }
+
+    fn claim(&self, _fill: &Fill) -> Result<Option<Duration>, StoreError> {
+        self.check("claim")?;
+        let claimed = self.claimed.load(Ordering::SeqCst);
+        Ok(claimed.then_some(Duration::from_secs(60)))
     }
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
@@ -739,6 +755,51 @@ fn what_a_store_missed_is_not_sent_again_before_the_commit() {
     session.after(running, Outcome::Done);
     assert_eq!(read(&other, BOOKS, 2), (2, false));
     assert_eq!(read(&writer, BOOKS, 3), (2, true));
+}
+
+#[test]
+fn who_waits_reads_again_until_what_is_there_is_current() {
+    let store = Fragile::new();
+    let (writer, other) = two_over(&store);
+    for (before, has_stale) in [(1, false), (2, true)] {
+        if has_stale {
+            write(&writer, WRITE);
+        }
+        store.claimed.store(true, Ordering::SeqCst);
+        std::thread::scope(|scope| {
+            let begun = store.reads.load(Ordering::SeqCst);
+            let waiting = scope.spawn(|| read(&writer, BOOKS, 0));
+            while store.reads.load(Ordering::SeqCst) < begun + 3 {
+                assert!(!waiting.is_finished(), "it does not wait");
+                std::thread::yield_now();
+            }
+            store.claimed.store(false, Ordering::SeqCst);
+            assert_eq!(read(&other, BOOKS, before), (before, false));
+            assert_eq!(waiting.join().unwrap(), (before, true));
+        });
+    }
+}
+
+/// A reader that waits for another process is no less careful than one that does not.
+#[test]
+fn who_waits_is_given_nothing_that_its_process_is_writing() {
+    let store = Fragile::new();
+    let (_, other) = two_over(&store);
+    let (cache, database) = built(|builder| builder.store(Arc::clone(&store) as Arc<dyn Store>));
+    store.claimed.store(true, Ordering::SeqCst);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| read(&database, BOOKS, 2));
+        while cache.stats().shared == 0 {
+            std::thread::yield_now();
+        }
+        store.claimed.store(false, Ordering::SeqCst);
+        store.deaf.store(true, Ordering::SeqCst);
+        let mut session = database.session(Backend::Process);
+        let running = session.before(WRITE, &[]).unwrap();
+        assert_eq!(read(&other, BOOKS, 1), (1, false));
+        assert_eq!(waiting.join().unwrap(), (2, false));
+        session.after(running, Outcome::Done);
+    });
 }
 
 #[test]

@@ -13,7 +13,9 @@ use bytes::Bytes;
 use kogia::core::{
     Decision, Fill, Generation, OwnerId, ReadBypass, ReadRequest, ReadResponse, Tag, TagSet,
 };
-use kogia::{Abandoned, Backend, Mark, MemoryStore, Store, StoreError, TieredStore, Usage};
+use kogia::{
+    Abandoned, Backend, CopiesStore, Mark, MemoryStore, Store, StoreError, TieredStore, Usage,
+};
 use smallvec::SmallVec;
 use store_support::*;
 
@@ -23,6 +25,7 @@ macro_rules! contract {
         $(mod $name {
             on_local_stores!($name);
             on_servers!($name);
+            on_copies!($name);
             by_several_processes!($name);
         })*
     };
@@ -34,6 +37,7 @@ macro_rules! contract_with_one_process {
         $(mod $name {
             on_local_stores!($name);
             on_servers!($name);
+            on_copies!($name);
         })*
     };
 }
@@ -114,6 +118,27 @@ macro_rules! on_servers {
     };
 }
 
+macro_rules! on_copies {
+    ($name:ident) => {
+        #[cfg(all(feature = "file", target_os = "linux"))]
+        #[test]
+        fn copies_in_files() {
+            let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+            let copy = |at: usize| {
+                let copy = kogia::FileStore::open(folders[at].path(), super::CAPACITY);
+                std::sync::Arc::new(copy.unwrap())
+            };
+            super::$name(&super::CopiesStore::new(copy(0), copy(1)));
+        }
+
+        #[cfg(feature = "redis")]
+        #[test]
+        fn copies_in_redis() {
+            super::$name(&super::copies(stringify!($name)));
+        }
+    };
+}
+
 macro_rules! by_several_processes {
     ($name:ident) => {
         #[cfg(all(feature = "file", target_os = "linux"))]
@@ -128,6 +153,13 @@ macro_rules! by_several_processes {
         #[test]
         fn tiers_over_redis() {
             let shared = super::store_support::redis::store(stringify!($name));
+            super::$name(&super::InTurn::new(std::sync::Arc::new(shared)));
+        }
+
+        #[cfg(feature = "redis")]
+        #[test]
+        fn tiers_over_copies() {
+            let shared = super::copies(stringify!($name));
             super::$name(&super::InTurn::new(std::sync::Arc::new(shared)));
         }
 
@@ -153,6 +185,13 @@ fn told(shared: kogia::RedisStore) -> TieredStore {
     let tier = TieredStore::pushed(shared, LOCAL, Duration::from_secs(10));
     until(|| tier.read(&request(u64::MAX, &[])).is_ok() && tier.usage().local.unwrap().is_told);
     tier
+}
+
+/// Two copies, which know nothing of each other although one server has both.
+#[cfg(feature = "redis")]
+fn copies(name: &str) -> CopiesStore {
+    let copy = || Arc::new(store_support::redis::store(name));
+    CopiesStore::new(copy(), copy())
 }
 
 /// What several processes see of one store: each call goes to the tier of the next one.

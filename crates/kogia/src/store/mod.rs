@@ -1,5 +1,6 @@
 //! Stores: where entries and generations live.
 
+mod copies;
 mod entries;
 // LMDB and the boot's name are there on other systems, too, but nobody has tried them.
 #[cfg(all(feature = "file", target_os = "linux"))]
@@ -17,6 +18,7 @@ mod remote;
 mod tiered;
 mod url;
 
+pub use self::copies::CopiesStore;
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use self::file::FileStore;
 pub use self::finding::{Finding, Level};
@@ -45,6 +47,14 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
         StoreUrl::File { path, capacity } => Ok(Arc::new(FileStore::open(path, *capacity)?)),
         #[cfg(feature = "redis")]
         StoreUrl::Redis(url) => Ok(Arc::new(RedisStore::new(url.clone()))),
+        #[cfg(feature = "redis")]
+        StoreUrl::Copies(urls) => {
+            let [first, second] = urls.as_ref().clone().map(RedisStore::new);
+            Ok(Arc::new(CopiesStore::new(
+                Arc::new(first),
+                Arc::new(second),
+            )))
+        }
         #[cfg(feature = "memcached")]
         StoreUrl::Memcached(url) => Ok(Arc::new(MemcachedStore::new(url.clone()))),
         #[cfg(not(all(feature = "file", target_os = "linux")))]
@@ -153,6 +163,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// of the result; `ttl` is how long the entry lives at most.
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError>;
 
+    /// Claims to run the query of a miss, so that other processes wait for its entry instead of
+    /// running it, too. If one of them has claimed it, how long to wait for that entry.
+    ///
+    /// Two claims are one if they are of the same query and stamp: whoever waits is given nothing
+    /// that is older than what it would have read itself. A store that knows no claims lets
+    /// everybody run.
+    fn claim(&self, fill: &Fill) -> Result<Option<Duration>, StoreError> {
+        let _ = fill;
+        Ok(None)
+    }
+
     /// Marks tags for an owner and renews their generations. Returning means acknowledged.
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError>;
 
@@ -175,6 +196,42 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Result<Generation, StoreError> {
         self.clear(owner, tags)?;
         one_generation(self, watched)
+    }
+
+    /// [`Store::generations`], and something else that is done once at most: while the answer is on
+    /// its way, where the store waits for one. A [`CopiesStore`] asks another store meanwhile.
+    fn generations_meanwhile(
+        &self,
+        tags: &[Tag],
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<SmallVec<[Generation; 8]>, StoreError> {
+        meanwhile();
+        self.generations(tags)
+    }
+
+    /// [`Store::mark_watching`], and something else meanwhile, as for
+    /// [`Store::generations_meanwhile`].
+    fn mark_meanwhile(
+        &self,
+        mark: &Mark<'_>,
+        watched: Tag,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Generation, StoreError> {
+        meanwhile();
+        self.mark_watching(mark, watched)
+    }
+
+    /// [`Store::clear_watching`], and something else meanwhile, as for
+    /// [`Store::generations_meanwhile`].
+    fn clear_meanwhile(
+        &self,
+        owner: OwnerId,
+        tags: &TagSet,
+        watched: Tag,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Generation, StoreError> {
+        meanwhile();
+        self.clear_watching(owner, tags, watched)
     }
 
     /// Renews the lease of an owner that a resolver found alive.

@@ -261,6 +261,10 @@ impl Store for TieredStore {
         filled
     }
 
+    fn claim(&self, fill: &Fill) -> Result<Option<Duration>, StoreError> {
+        self.shared.claim(fill)
+    }
+
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
         let marked = self.shared.mark(mark);
         self.renewed(mark.tags);

@@ -40,6 +40,10 @@ pub enum StoreUrl {
     /// In a Redis or Valkey server.
     #[cfg(feature = "redis")]
     Redis(super::RedisUrl),
+    /// In two Redis or Valkey servers, each of which has all generations; see
+    /// [`crate::CopiesStore`].
+    #[cfg(feature = "redis")]
+    Copies(Box<[super::RedisUrl; 2]>),
     /// In Memcached servers.
     #[cfg(feature = "memcached")]
     Memcached(super::MemcachedUrl),
@@ -107,7 +111,7 @@ pub enum StoreUrlError {
     /// An option that a server's store does not have.
     #[error(
         "unknown option {0:?}, there are prefix, timeout, connect_timeout, max_entry, quarantine, \
-         local with mode and staleness, and ca for TLS"
+         local with mode and staleness, copies, single_flight, and ca for TLS"
     )]
     ServerOption(String),
     /// A capacity that is no size.
@@ -165,7 +169,10 @@ impl FromStr for StoreUrl {
         if let Some((scheme, _)) = url.split_once(':')
             && super::RedisUrl::SCHEMES.contains(&scheme)
         {
-            return super::RedisUrl::parse(url).map(StoreUrl::Redis);
+            return match super::RedisUrl::parse_copies(url)? {
+                Some(copies) => Ok(StoreUrl::Copies(Box::new(copies))),
+                None => super::RedisUrl::parse(url).map(StoreUrl::Redis),
+            };
         }
         #[cfg(feature = "memcached")]
         if let Some((super::MemcachedUrl::SCHEME, _)) = url.split_once(':') {
@@ -224,6 +231,8 @@ impl fmt::Display for StoreUrl {
             }
             #[cfg(feature = "redis")]
             StoreUrl::Redis(url) => url.fmt(f),
+            #[cfg(feature = "redis")]
+            StoreUrl::Copies(urls) => super::RedisUrl::display_copies(urls, f),
             #[cfg(feature = "memcached")]
             StoreUrl::Memcached(url) => url.fmt(f),
         }
@@ -411,6 +420,10 @@ mod tests {
                 "redis://u:p@h?prefix=a&timeout=1s",
             ),
             ("unix:///r.sock?db=2&local=64MB", "unix:///r.sock?db=2"),
+            (
+                "redis://a,b/1?copies=2&local=64MB",
+                "redis://a,b/1?copies=2",
+            ),
         ] {
             let expected = StoreUrl::Tiered {
                 shared: Box::new(shared.parse().unwrap()),
@@ -443,6 +456,26 @@ mod tests {
         assert!(message("redis://h?local=2MB&mode=pushed&staleness=1").contains("no duration"));
         assert!(message("redis://h?local=2MB&staleness=1s").contains("mode=pushed"));
         assert!(message("redis://h?mode=pushed").contains("?local=64MB"));
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn copies_are_shown_without_their_password() {
+        for (url, shown) in [
+            (
+                "redis://u:secret@a,b:7000/1?copies=2",
+                "redis://a:6379,b:7000/1?copies=2",
+            ),
+            (
+                "valkeys://:secret@a,b?copies=2",
+                "rediss://a:6379,b:6379/0?copies=2",
+            ),
+        ] {
+            let url: StoreUrl = url.parse().unwrap();
+            assert_eq!(url.to_string(), shown);
+            assert!(!format!("{url:?}").contains("secret"));
+            assert!(matches!(shown.parse(), Ok(StoreUrl::Copies(_))));
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(crate) struct Progress {
     reads: AtomicU64,
     failures: AtomicU64,
     hits: AtomicU64,
+    failed_marks: AtomicU64,
     /// The writers that are not ready yet.
     writing: AtomicUsize,
     /// Whether whoever disturbs the work has done so often enough, or failed.
@@ -40,6 +41,11 @@ impl Progress {
     /// Waits for so many more reads that the store does not answer.
     pub(crate) fn wait_for_failures(&self, more: u64) -> bool {
         self.wait(&self.failures, more)
+    }
+
+    /// The marks that the store has not acknowledged.
+    pub(crate) fn failed_marks(&self) -> u64 {
+        self.failed_marks.load(Ordering::Relaxed)
     }
 
     /// Waits for so many more calls, whatever comes of them.
@@ -174,6 +180,8 @@ fn run<S: Store>(
                         progress.wait_for_calls(24);
                         database[number].commit();
                         progress.wait_for_calls(24);
+                    } else {
+                        progress.failed_marks.fetch_add(1, Ordering::Relaxed);
                     }
                     while store.clear(owner, &tags).is_err() {}
                 }

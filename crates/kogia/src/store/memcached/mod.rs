@@ -537,15 +537,38 @@ impl Store for MemcachedStore {
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
         let ttl = ttl.as_secs().min(LONGEST_TTL);
         let bytes = entry::encode(fill, rows, &value, self.url.max_entry);
-        let (Some(bytes), 1..) = (bytes, ttl) else {
+        let bytes = bytes.filter(|_| ttl > 0);
+        if bytes.is_none() && self.url.single_flight.is_none() {
             return Ok(());
-        };
+        }
         let key = fill.key();
         let stored = self.servers[self.server_of(key)].with(|connection| {
-            let answers = self.store_entry(connection, key, &bytes, ttl)?;
+            let mut answers = match &bytes {
+                Some(bytes) => self.store_entry(connection, key, bytes, ttl)?,
+                None => 0,
+            };
+            // Whoever has not waited so far need not begin to.
+            if self.url.single_flight.is_some() {
+                connection.delete(&self.name('c', &entry::claim(fill)));
+                answers += 1;
+            }
             connection.send_off(answers)
         });
         stored.map_err(|refused| failed("store an entry", &refused))
+    }
+
+    fn claim(&self, fill: &Fill) -> Result<Option<Duration>, StoreError> {
+        let Some(patience) = self.url.single_flight else {
+            return Ok(None);
+        };
+        let name = self.name('c', &entry::claim(fill));
+        let claimed = self.servers[self.server_of(fill.key())].with(|connection| {
+            connection.store(protocol::Store::Add, &name, b"1", seconds(patience));
+            connection.send()?;
+            connection.answer()
+        });
+        let claimed = claimed.map_err(|refused| failed("claim a query", &refused))?;
+        Ok(matches!(claimed, Answer::Refused).then_some(patience))
     }
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {

@@ -20,6 +20,7 @@ use crate::store::url::percent_decoded;
 /// | `timeout` | how long a call may take | `250ms` |
 /// | `connect_timeout` | how long connecting may take | `1s` |
 /// | `max_entry` | longer entries are not stored | `4MB` |
+/// | `single_flight` | how long a process waits for the result of a query that another one runs; each miss then costs a round trip more | it runs it, too |
 /// | `quarantine` | how long nothing is cached after marks were lost; no commit may take longer | `10s` |
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,6 +39,8 @@ pub struct MemcachedUrl {
     pub max_entry: usize,
     /// How long nothing is cached after marks were lost.
     pub quarantine: Duration,
+    /// How long a process waits for the entry of a query that another one runs, if at all.
+    pub single_flight: Option<Duration>,
 }
 
 /// Where a server listens.
@@ -100,6 +103,7 @@ impl MemcachedUrl {
             connect_timeout: options.connect_timeout,
             max_entry: options.max_entry,
             quarantine: options.quarantine,
+            single_flight: options.single_flight,
         })
     }
 }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use redis::{
-    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
-    RedisConnectionInfo, RedisError, RedisResult, TlsCertificates,
+    Client, ConnectionAddr, ConnectionInfo, ConnectionLike, IntoConnectionInfo, ProtocolVersion,
+    RedisConnectionInfo, RedisError, RedisResult, TlsCertificates, Value,
 };
 
 use super::sentinel::Sentinels;
@@ -69,6 +69,62 @@ impl Connection {
             }
         }
         Ok(())
+    }
+}
+
+/// What a caller does while the first answer that it waits for is on its way.
+pub(super) type Meanwhile<'a> = Option<&'a mut dyn FnMut()>;
+
+/// A connection whose caller does something else while an answer is on its way.
+pub(super) struct Busy<'a, 'b> {
+    pub(super) raw: &'a mut redis::Connection,
+    pub(super) meanwhile: &'a mut Meanwhile<'b>,
+}
+
+impl Busy<'_, '_> {
+    fn send(&mut self, commands: &[u8], meanwhile: &mut dyn FnMut()) -> RedisResult<()> {
+        self.raw.send_packed_command(commands)?;
+        meanwhile();
+        Ok(())
+    }
+}
+
+impl ConnectionLike for Busy<'_, '_> {
+    fn req_packed_command(&mut self, command: &[u8]) -> RedisResult<Value> {
+        let Some(meanwhile) = self.meanwhile.take() else {
+            return self.raw.req_packed_command(command);
+        };
+        self.send(command, meanwhile)?;
+        self.raw.recv_response()
+    }
+
+    fn req_packed_commands(
+        &mut self,
+        commands: &[u8],
+        offset: usize,
+        count: usize,
+    ) -> RedisResult<Vec<Value>> {
+        let Some(meanwhile) = self.meanwhile.take() else {
+            return self.raw.req_packed_commands(commands, offset, count);
+        };
+        self.send(commands, meanwhile)?;
+        // What could not be read ends the connection, with whatever was to follow.
+        let answers: RedisResult<Vec<Value>> = (0..offset + count)
+            .map(|_| self.raw.recv_response())
+            .collect();
+        Ok(answers?.split_off(offset))
+    }
+
+    fn get_db(&self) -> i64 {
+        self.raw.get_db()
+    }
+
+    fn check_connection(&mut self) -> bool {
+        self.raw.check_connection()
+    }
+
+    fn is_open(&self) -> bool {
+        self.raw.is_open()
     }
 }
 

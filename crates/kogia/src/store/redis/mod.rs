@@ -20,7 +20,7 @@ use redis::{RedisResult, Script, ScriptInvocation, Value};
 use smallvec::SmallVec;
 
 use self::cluster::is_moving;
-use self::connection::{Connection, Refused, is_full};
+use self::connection::{Busy, Connection, Meanwhile, Refused, is_full};
 use self::nodes::{Nodes, Place, Slots};
 pub use self::url::{RedisAddress, RedisCluster, RedisSentinels, RedisUrl};
 use super::pushed::{Life, Pushing};
@@ -83,9 +83,16 @@ impl RedisStore {
 
     /// The incarnation, the generations of some tags and an entry, in one round trip. Tags without
     /// a generation get one in a second.
-    fn look(&self, tags: &[Tag], wanted: Wanted<'_>) -> Result<Looked, Refused> {
+    fn look(
+        &self,
+        tags: &[Tag],
+        wanted: Wanted<'_>,
+        mut meanwhile: Meanwhile<'_>,
+    ) -> Result<Looked, Refused> {
         self.nodes.read(wanted.key(), |place| match place {
-            Place::One(node, slots) => node.with(|one| self.look_at(one, tags, wanted, slots)),
+            Place::One(node, slots) => {
+                node.with(|one| self.look_at(one, tags, wanted, slots, &mut meanwhile))
+            }
             Place::Apart {
                 tags: node,
                 entries,
@@ -93,7 +100,9 @@ impl RedisStore {
                 // Both are asked before either is waited for.
                 let mut commands = wanted.commands(Slots::Two).into_iter();
                 commands.try_for_each(|command| other.send(&command))?;
-                let looked = node.with(|one| self.look_at(one, tags, Wanted::Nothing, Slots::One));
+                let looked = node.with(|one| {
+                    self.look_at(one, tags, Wanted::Nothing, Slots::One, &mut meanwhile)
+                });
                 let Ok(looked) = looked else {
                     return Ok(looked);
                 };
@@ -113,9 +122,14 @@ impl RedisStore {
         tags: &[Tag],
         wanted: Wanted<'_>,
         slots: Slots,
+        meanwhile: &mut Meanwhile<'_>,
     ) -> RedisResult<Looked> {
         for _ in 0..ATTEMPTS {
-            let found = self.ask(connection, tags, wanted, slots)?;
+            let mut busy = Busy {
+                raw: &mut connection.raw,
+                meanwhile,
+            };
+            let found = self.ask(&mut busy, tags, wanted, slots)?;
             let incarnation = found.incarnation.and_then(|bytes| {
                 Incarnation::parse(&bytes).filter(|found| found.server == connection.server)
             });
@@ -138,7 +152,7 @@ impl RedisStore {
     /// What stands in a server, whoever wrote it.
     fn ask(
         &self,
-        connection: &mut Connection,
+        connection: &mut Busy<'_, '_>,
         tags: &[Tag],
         wanted: Wanted<'_>,
         slots: Slots,
@@ -158,7 +172,7 @@ impl RedisStore {
         // A replica refuses to wait for replicas: what it has may be older than what its
         // primary has given out, and its primary may have been this one's replica before.
         pipe.add_command(get).cmd("WAIT").arg(0).arg(0);
-        let mut answers = pipe.query::<Vec<Value>>(&mut connection.raw)?.into_iter();
+        let mut answers = pipe.query::<Vec<Value>>(connection)?.into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
         let remaining = match wanted {
             Wanted::Lifetime(_) => redis::from_redis_value(next())?,
@@ -221,6 +235,7 @@ impl RedisStore {
     fn run<T: redis::FromRedisValue>(
         &self,
         script: &Script,
+        mut meanwhile: Meanwhile<'_>,
         arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]),
     ) -> Result<(Incarnation, T), Refused> {
         self.nodes.with_tags(|connection| {
@@ -229,7 +244,11 @@ impl RedisStore {
                 // Each time another one: the server may have run the call that is repeated, and
                 // what it gave out then must not come back.
                 arguments(&mut call, &fresh()?);
-                let answer: Option<(Vec<u8>, T)> = call.invoke(&mut connection.raw)?;
+                let mut raw = Busy {
+                    raw: &mut connection.raw,
+                    meanwhile: &mut meanwhile,
+                };
+                let answer: Option<(Vec<u8>, T)> = call.invoke(&mut raw)?;
                 if let Some((incarnation, answer)) = answer
                     && let Some(incarnation) = Incarnation::parse(&incarnation)
                 {
@@ -255,13 +274,14 @@ impl RedisStore {
         script: &Script,
         tags: &TagSet,
         watched: Option<Tag>,
+        meanwhile: Meanwhile<'_>,
         arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]),
     ) -> Result<Generation, Refused> {
         let watched = watched.or(tags.as_slice().first().copied());
         if watched.is_none() {
             return Ok(Generation::MISSING);
         }
-        let answer = self.run(script, |call, token| {
+        let answer = self.run(script, meanwhile, |call, token| {
             for tag in tags.as_slice().iter().copied().chain(watched) {
                 call.key(self.keys.generation(tag));
             }
@@ -321,7 +341,7 @@ impl RedisStore {
         wanted: Wanted<'_>,
     ) -> Result<(ReadResponse<Bytes>, Incarnation), StoreError> {
         let looked = self
-            .look(request.tags(), wanted)
+            .look(request.tags(), wanted, None)
             .map_err(|refused| failed("read", &refused))?;
         let (incarnation, remaining) = (looked.incarnation, looked.remaining);
         let response = ReadResponse {
@@ -336,23 +356,30 @@ impl RedisStore {
     fn look_for_generations(
         &self,
         tags: &[Tag],
+        meanwhile: Meanwhile<'_>,
     ) -> Result<(SmallVec<[Generation; 8]>, Incarnation), StoreError> {
         let looked = self
-            .look(tags, Wanted::Nothing)
+            .look(tags, Wanted::Nothing, meanwhile)
             .map_err(|refused| failed("read generations", &refused))?;
         let generations = looked.incarnation.of_all(looked.generations);
         Ok((generations, looked.incarnation))
     }
 
-    fn mark_tags(&self, mark: &Mark<'_>, watched: Option<Tag>) -> Result<Generation, StoreError> {
+    fn mark_tags(
+        &self,
+        mark: &Mark<'_>,
+        watched: Option<Tag>,
+        meanwhile: Meanwhile<'_>,
+    ) -> Result<Generation, StoreError> {
         let backend = backend::encode(mark.backend);
-        let marked = self.change(&scripts::MARK, mark.tags, watched, |call, token| {
+        let arguments = |call: &mut ScriptInvocation<'_>, token: &[u8]| {
             call.arg(milliseconds(GENERATION_TTL))
                 .arg(&owners::name(mark.owner)[..])
                 .arg(milliseconds(mark.lease))
                 .arg(&backend[..])
                 .arg(token);
-        });
+        };
+        let marked = self.change(&scripts::MARK, mark.tags, watched, meanwhile, arguments);
         let marked = match marked {
             Err(refused) if is_moving(&refused) => self.abandon().map(|()| Generation::MISSING),
             marked => marked,
@@ -365,13 +392,15 @@ impl RedisStore {
         owner: OwnerId,
         tags: &TagSet,
         watched: Option<Tag>,
+        meanwhile: Meanwhile<'_>,
     ) -> Result<Generation, StoreError> {
-        self.change(&scripts::CLEAR, tags, watched, |call, token| {
+        let arguments = |call: &mut ScriptInvocation<'_>, token: &[u8]| {
             call.arg(milliseconds(GENERATION_TTL))
                 .arg(&owners::name(owner)[..])
                 .arg(token);
-        })
-        .map_err(|refused| failed("clear", &refused))
+        };
+        self.change(&scripts::CLEAR, tags, watched, meanwhile, arguments)
+            .map_err(|refused| failed("clear", &refused))
     }
 
     fn ask_usage(&self) -> Result<Usage, Refused> {
@@ -411,36 +440,61 @@ impl Store for RedisStore {
     }
 
     fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError> {
-        let (generations, _) = self.look_for_generations(tags)?;
+        let (generations, _) = self.look_for_generations(tags, None)?;
         Ok(generations)
     }
 
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
         let ttl = milliseconds(ttl);
-        let Some(bytes) = entry::encode(fill, rows, &value, self.url.max_entry) else {
-            return Ok(());
-        };
-        if ttl == 0 {
+        let bytes = entry::encode(fill, rows, &value, self.url.max_entry);
+        if let Some(bytes) = bytes.filter(|_| ttl > 0) {
+            let key = self.keys.entry(fill.key().as_bytes());
+            let mut set = redis::cmd("SET");
+            set.arg(&key).arg(bytes).arg("PX").arg(ttl);
+            self.nodes
+                .with_entry(&key, |connection| connection.send(&set))
+                .map_err(|refused| failed("store an entry", &refused))?;
+        }
+        if self.url.single_flight.is_none() {
             return Ok(());
         }
-        let key = self.keys.entry(fill.key().as_bytes());
-        let mut set = redis::cmd("SET");
-        set.arg(&key).arg(bytes).arg("PX").arg(ttl);
+        // Whoever has not waited so far need not begin to.
+        let claim = self.keys.claim(fill);
+        let mut unclaim = redis::cmd("DEL");
+        unclaim.arg(&claim);
         self.nodes
-            .with_entry(&key, |connection| connection.send(&set))
+            .with_entry(&claim, |connection| connection.send(&unclaim))
             .map_err(|refused| failed("store an entry", &refused))
     }
 
+    fn claim(&self, fill: &Fill) -> Result<Option<Duration>, StoreError> {
+        let Some(patience) = self.url.single_flight else {
+            return Ok(None);
+        };
+        let key = self.keys.claim(fill);
+        let mut set = redis::cmd("SET");
+        set.arg(&key)
+            .arg(1)
+            .arg("NX")
+            .arg("PX")
+            .arg(milliseconds(patience));
+        let claimed: Option<String> = self
+            .nodes
+            .with_entry(&key, |connection| set.query(&mut connection.raw))
+            .map_err(|refused| failed("claim a query", &refused))?;
+        Ok(claimed.is_none().then_some(patience))
+    }
+
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
-        self.mark_tags(mark, None).map(|_| ())
+        self.mark_tags(mark, None, None).map(|_| ())
     }
 
     fn mark_watching(&self, mark: &Mark<'_>, watched: Tag) -> Result<Generation, StoreError> {
-        self.mark_tags(mark, Some(watched))
+        self.mark_tags(mark, Some(watched), None)
     }
 
     fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError> {
-        self.clear_tags(owner, tags, None).map(|_| ())
+        self.clear_tags(owner, tags, None, None).map(|_| ())
     }
 
     fn clear_watching(
@@ -449,7 +503,35 @@ impl Store for RedisStore {
         tags: &TagSet,
         watched: Tag,
     ) -> Result<Generation, StoreError> {
-        self.clear_tags(owner, tags, Some(watched))
+        self.clear_tags(owner, tags, Some(watched), None)
+    }
+
+    fn generations_meanwhile(
+        &self,
+        tags: &[Tag],
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<SmallVec<[Generation; 8]>, StoreError> {
+        let (generations, _) = self.look_for_generations(tags, Some(meanwhile))?;
+        Ok(generations)
+    }
+
+    fn mark_meanwhile(
+        &self,
+        mark: &Mark<'_>,
+        watched: Tag,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Generation, StoreError> {
+        self.mark_tags(mark, Some(watched), Some(meanwhile))
+    }
+
+    fn clear_meanwhile(
+        &self,
+        owner: OwnerId,
+        tags: &TagSet,
+        watched: Tag,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Generation, StoreError> {
+        self.clear_tags(owner, tags, Some(watched), Some(meanwhile))
     }
 
     fn extend(&self, owner: OwnerId, tags: &TagSet, lease: Duration) -> Result<(), StoreError> {
@@ -459,7 +541,7 @@ impl Store for RedisStore {
                 call.arg(&tag.to_bytes()[..]);
             }
         };
-        self.run::<Value>(&scripts::EXTEND, arguments)
+        self.run::<Value>(&scripts::EXTEND, None, arguments)
             .map_err(|refused| failed("extend", &refused))?;
         Ok(())
     }
@@ -472,7 +554,7 @@ impl Store for RedisStore {
             call.arg(milliseconds(GENERATION_TTL)).arg(token);
         };
         let (_, (now, held)) = self
-            .run::<(u64, Vec<Vec<u8>>)>(&scripts::OWNERS, arguments)
+            .run::<(u64, Vec<Vec<u8>>)>(&scripts::OWNERS, None, arguments)
             .map_err(|refused| failed("look for abandoned marks", &refused))?;
         let longest = self
             .longest_lease()
@@ -482,7 +564,7 @@ impl Store for RedisStore {
 
     /// Entries stay until their time is over or the server needs the room; none of them is current.
     fn invalidate_everything(&self) -> Result<(), StoreError> {
-        self.run::<Value>(&scripts::RENEW_ALL, |call, token| {
+        self.run::<Value>(&scripts::RENEW_ALL, None, |call, token| {
             call.arg(token);
         })
         .map_err(|refused| failed("invalidate everything", &refused))?;
@@ -638,6 +720,7 @@ struct Keys {
     marks: Vec<u8>,
     generations: Vec<u8>,
     entries: Vec<u8>,
+    claims: Vec<u8>,
 }
 
 impl Keys {
@@ -652,6 +735,7 @@ impl Keys {
             marks: name('m'),
             generations: name('g'),
             entries: format!("{prefix}:{}:e", Self::FORMAT).into_bytes(),
+            claims: format!("{prefix}:{}:c", Self::FORMAT).into_bytes(),
         }
     }
 
@@ -667,6 +751,10 @@ impl Keys {
 
     fn entry(&self, key: &[u8]) -> Vec<u8> {
         [&self.entries[..], key].concat()
+    }
+
+    fn claim(&self, fill: &Fill) -> Vec<u8> {
+        [&self.claims[..], &entry::claim(fill)].concat()
     }
 }
 

@@ -32,7 +32,7 @@ impl Pushing for RedisStore {
         &self,
         tags: &[Tag],
     ) -> Result<(SmallVec<[Generation; 8]>, Life), StoreError> {
-        let (generations, incarnation) = self.look_for_generations(tags)?;
+        let (generations, incarnation) = self.look_for_generations(tags, None)?;
         Ok((generations, incarnation.life()))
     }
 

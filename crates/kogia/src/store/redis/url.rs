@@ -18,7 +18,9 @@ use crate::store::remote::options::{Options, host_and_port, wrong};
 /// sentinels and what they call the server; user and password are the server's.
 /// `redis-cluster://user:password@host:6379,other:6379/` (or `valkey-cluster://`, and
 /// `rediss-cluster://` or `valkeys-cluster://` with TLS) names some nodes of a cluster, which know the
-/// others. Options stand in the query:
+/// others.
+/// `redis://user:password@a:6379,b:6379/0?copies=2` names two servers, which are two copies; see
+/// [`crate::CopiesStore`]. Login, database and options are those of both. Options stand in the query:
 ///
 /// | option | meaning | default |
 /// |---|---|---|
@@ -28,6 +30,7 @@ use crate::store::remote::options::{Options, host_and_port, wrong};
 /// | `ca` | a file with the certificates to trust, instead of the system's | |
 /// | `sentinel_user`, `sentinel_password` | those of the sentinels, if they want any | |
 /// | `max_entry` | longer entries are not stored | `4MB` |
+/// | `single_flight` | how long a process waits for the result of a query that another one runs; each miss then costs a round trip more | it runs it, too |
 /// | `quarantine` | how long nothing is cached after marks were lost; no commit may take longer | `10s` |
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -50,6 +53,8 @@ pub struct RedisUrl {
     pub max_entry: usize,
     /// How long nothing is cached after marks were lost.
     pub quarantine: Duration,
+    /// How long a process waits for the entry of a query that another one runs, if at all.
+    pub single_flight: Option<Duration>,
 }
 
 /// Where a server listens.
@@ -165,6 +170,59 @@ impl RedisUrl {
         }
     }
 
+    /// The URL of two servers that each have a copy, if it is one: `None` if it names one server.
+    pub(crate) fn parse_copies(text: &str) -> Result<Option<[Self; 2]>, StoreUrlError> {
+        let (text, copies) = without_copies(text);
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(None);
+        };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(end);
+        let at = authority.rfind('@').map_or(0, |at| at + 1);
+        let (login, hosts) = authority.split_at(at);
+        let hosts: Vec<&str> = hosts.split(',').collect();
+        let has_hosts =
+            !is_socket(scheme) && !scheme.ends_with("-sentinel") && !scheme.ends_with("-cluster");
+        match (hosts.as_slice(), copies.as_deref()) {
+            (_, None) if hosts.len() == 1 || !has_hosts => Ok(None),
+            (_, None) => Err(wrong(
+                "several hosts are copies of the store: say so, as in redis://a,b/0?copies=2",
+            )),
+            _ if !has_hosts => Err(wrong(
+                "copies are for URLs with hosts, as in redis://a,b/0?copies=2",
+            )),
+            ([first, second], Some("2")) => {
+                let url = |host: &str| Self::parse(&format!("{scheme}://{login}{host}{rest}"));
+                let copies = [url(first)?, url(second)?];
+                match copies[0] == copies[1] {
+                    true => Err(wrong("the two copies are one server: name two of them")),
+                    false => Ok(Some(copies)),
+                }
+            }
+            (_, Some(_)) => Err(wrong(
+                "there are two copies or one: name two hosts and copies=2, as in \
+                 redis://a,b/0?copies=2",
+            )),
+        }
+    }
+
+    /// The URL of two servers, without secrets.
+    pub(crate) fn display_copies(
+        [first, second]: &[Self; 2],
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        let (first, second) = (first.to_string(), second.to_string());
+        let host = |url: &str| {
+            let (_, rest) = url.split_once("://")?;
+            Some(rest.split_once('/')?.0.to_owned())
+        };
+        let host = host(&second).unwrap_or_default();
+        match first.rsplit_once('/') {
+            Some((first, database)) => write!(f, "{first},{host}/{database}?copies=2"),
+            None => f.write_str(&first),
+        }
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, StoreUrlError> {
         let (text, hosts) = without_hosts(text);
         let (text, login) = without_login(&text);
@@ -186,6 +244,7 @@ impl RedisUrl {
             connect_timeout: Duration::ZERO,
             max_entry: 0,
             quarantine: Duration::ZERO,
+            single_flight: None,
         };
         let is_sentinels = is_sentinels(url.scheme());
         let mut options = Options::default();
@@ -211,6 +270,7 @@ impl RedisUrl {
         parsed.connect_timeout = options.connect_timeout;
         parsed.max_entry = options.max_entry;
         parsed.quarantine = options.quarantine;
+        parsed.single_flight = options.single_flight;
         let is_tls = matches!(
             url.scheme(),
             "rediss" | "valkeys" | "rediss-cluster" | "valkeys-cluster"
@@ -275,6 +335,26 @@ impl RedisUrl {
             parsed.database = database(&path[1..])?;
         }
         Ok(parsed)
+    }
+}
+
+/// A URL without the number of copies, and that.
+fn without_copies(text: &str) -> (Cow<'_, str>, Option<String>) {
+    let Some((body, query)) = text.split_once('?') else {
+        return (text.into(), None);
+    };
+    let (copies, others): (Vec<&str>, Vec<&str>) = query
+        .split('&')
+        .partition(|option| option.starts_with("copies="));
+    let copies = copies
+        .last()
+        .and_then(|copies| copies.strip_prefix("copies="));
+    match copies {
+        Some(copies) => (
+            format!("{body}?{}", others.join("&")).into(),
+            Some(copies.to_owned()),
+        ),
+        None => (text.into(), None),
     }
 }
 
@@ -481,6 +561,35 @@ mod tests {
     }
 
     #[test]
+    fn two_hosts_are_two_copies() {
+        let text = "rediss://ann:s%40crt@a:7000,[::1]/3?prefix=p&copies=2&timeout=1s";
+        let urls = RedisUrl::parse_copies(text).unwrap().unwrap();
+        let alone = [
+            "rediss://ann:s%40crt@a:7000/3",
+            "rediss://ann:s%40crt@[::1]/3",
+        ];
+        let alone =
+            alone.map(|url| RedisUrl::parse(&format!("{url}?prefix=p&timeout=1s")).unwrap());
+        assert_eq!(urls, alone);
+        for one in [
+            "redis://a:1/0?prefix=a,b",
+            "redis-sentinel://a,b/s",
+            "unix:///a,b",
+        ] {
+            assert_eq!(RedisUrl::parse_copies(one), Ok(None), "{one}");
+        }
+        let message = |url: &str| RedisUrl::parse_copies(url).unwrap_err().to_string();
+        assert!(message("redis://a,b").contains("?copies=2"));
+        assert!(message("redis://a?copies=2").contains("name two hosts"));
+        assert!(message("redis://a,b?copies=3").contains("two copies or one"));
+        assert!(message("redis://a,b,c?copies=2").contains("name two hosts"));
+        assert!(message("redis://a,a:6379?copies=2").contains("one server"));
+        assert!(message("redis://a,?copies=2").contains("host"));
+        assert!(message("unix:///r.sock?copies=2").contains("URLs with hosts"));
+        assert!(message("redis-sentinel://a,b/s?copies=2").contains("URLs with hosts"));
+    }
+
+    #[test]
     fn wrong_urls_say_what_to_write() {
         let message = |url: &str| RedisUrl::parse(url).unwrap_err().to_string();
         assert!(message("redis:///0").contains("host is missing"));
@@ -489,6 +598,8 @@ mod tests {
         assert!(message("redis://h?timeout=1").contains("250ms or 10s"));
         assert!(message("redis://h?timeout=0s").contains("lets no call through"));
         assert!(message("redis://h?ca=/ca.pem").contains("rediss:"));
+        assert!(message("redis://h?single_flight=0ms").contains("leave it out"));
+        assert!(message("redis://h?single_flight=yes").contains("250ms or 10s"));
         assert!(message("redis://h?prefix={a}").contains("braces"));
         assert!(message("redis://h?capacity=1GB").contains("unknown option \"capacity\""));
         assert!(message("unix://host/path").contains("unix:///run/redis.sock"));

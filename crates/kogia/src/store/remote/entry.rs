@@ -13,6 +13,15 @@ const WORTH_COMPRESSING: usize = 1024;
 const PLAIN: u8 = 0;
 const LZ4: u8 = 1;
 
+/// What a claim of a query is known by: its key, and the stamp of its result.
+pub(in crate::store) fn claim(fill: &Fill) -> Vec<u8> {
+    let generations = fill.stamp().0.iter();
+    let stamp = generations.fold(0_u128, |mixed, generation| {
+        mixed.rotate_left(1) ^ generation.to_u128()
+    });
+    [&fill.key().as_bytes()[..], &stamp.to_le_bytes()].concat()
+}
+
 /// The bytes of an entry; `None` if it is longer than `longest`, or has no encoding.
 pub(in crate::store) fn encode(
     fill: &Fill,

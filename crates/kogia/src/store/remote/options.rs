@@ -13,6 +13,7 @@ pub(in crate::store) struct Options {
     pub(in crate::store) connect_timeout: Duration,
     pub(in crate::store) max_entry: usize,
     pub(in crate::store) quarantine: Duration,
+    pub(in crate::store) single_flight: Option<Duration>,
 }
 
 impl Default for Options {
@@ -23,6 +24,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(1),
             max_entry: 4_000_000,
             quarantine: Duration::from_secs(10),
+            single_flight: None,
         }
     }
 }
@@ -35,6 +37,7 @@ impl Options {
             "timeout" => self.timeout = parse_duration(value)?,
             "connect_timeout" => self.connect_timeout = parse_duration(value)?,
             "quarantine" => self.quarantine = parse_duration(value)?,
+            "single_flight" => self.single_flight = Some(parse_duration(value)?),
             "max_entry" => {
                 self.max_entry = usize::try_from(parse_size(value)?).unwrap_or(usize::MAX);
             }
@@ -42,6 +45,9 @@ impl Options {
         }
         if self.timeout.is_zero() || self.connect_timeout.is_zero() {
             return Err(wrong("a timeout of nothing lets no call through"));
+        }
+        if self.single_flight == Some(Duration::ZERO) {
+            return Err(wrong("single_flight waits for nothing: leave it out"));
         }
         Ok(true)
     }
