@@ -143,6 +143,7 @@ impl News {
 
     /// All tags have changed.
     pub(super) fn all_changed(&self) {
+        let _same_life = lock(&self.life);
         self.era.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -318,6 +319,11 @@ impl Listener {
                 break;
             }
             wait = (wait * 2).min(LONGEST);
+        }
+        // Who waits for the thread holds the lock, and has its handle. Otherwise nobody will, and a
+        // child of a fork must not find the handle of a thread that is over.
+        if let Ok(mut running) = self.running.try_lock() {
+            *running = None;
         }
         self.is_running.store(false, Ordering::Relaxed);
     }
