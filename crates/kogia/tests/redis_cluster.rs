@@ -7,7 +7,8 @@ mod store_support;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use kogia::core::Decision;
+use bytes::Bytes;
+use kogia::core::{Decision, Tag};
 use kogia::{Level, RedisStore, Store};
 use rustix::process::Signal;
 use store_support::cluster::Cluster;
@@ -118,15 +119,23 @@ fn announce_proxy(cluster: &Cluster, node: usize) -> Proxy {
 
 /// The slot of an entry.
 fn slot_of_entry(cluster: &Cluster, key: u64) -> u16 {
-    let key = request(key, &[]).key().as_bytes().to_vec();
-    cluster.slot_of(&[ENTRIES.as_bytes(), &key].concat())
+    slot_with_prefix(cluster, "kogia", key)
+}
+
+fn slot_with_prefix(cluster: &Cluster, prefix: &str, key: u64) -> u16 {
+    let name = request(key, &[]).key().as_bytes().to_vec();
+    cluster.slot_of(&[prefix.as_bytes(), b":1:e", &name].concat())
 }
 
 /// An entry that is at a node.
 fn entry_at(cluster: &Cluster, node: usize) -> u64 {
+    entry_with_prefix(cluster, "kogia", node)
+}
+
+fn entry_with_prefix(cluster: &Cluster, prefix: &str, node: usize) -> u64 {
     let mut all = 0..;
-    all.find(|key| cluster.owner_of(slot_of_entry(cluster, *key), 0) == node)
-        .unwrap()
+    let owner = |key: &u64| cluster.owner_of(slot_with_prefix(cluster, prefix, *key), 0);
+    all.find(|key| owner(key) == node).unwrap()
 }
 
 #[test]
@@ -265,46 +274,107 @@ fn a_replica_that_is_promoted_starts_cold_and_in_quarantine() {
     assert_eq!(hit(&store, 1, &tags), None);
 }
 
-/// One that is cut off from the others goes on for a while, and says what it knew. Its clients still
-/// reach it.
+/// A cluster whose first primary has the generations, and can be cut off from the other nodes. It
+/// then goes on, and says what it knew. Its clients still reach it.
+struct Divided {
+    cluster: Cluster,
+    old: usize,
+    slot: u16,
+    prefix: String,
+    proxy: Proxy,
+}
+
+impl Divided {
+    fn start() -> Divided {
+        let cluster = Cluster::with_replicas();
+        let old = (0..3).min_by_key(|node| cluster.name(*node)).unwrap();
+        let mut prefixes = (0..).map(|number| format!("shop{number}"));
+        let slot_of = |prefix: &str| cluster.slot_of(format!("{{{prefix}:1}}:i").as_bytes());
+        let prefix = prefixes.find(|prefix| cluster.owner_of(slot_of(prefix), 0) == old);
+        let prefix = prefix.unwrap();
+        let (slot, proxy) = (slot_of(&prefix), announce_proxy(&cluster, old));
+        cluster.wait_for_link(old + 3);
+        Divided {
+            cluster,
+            old,
+            slot,
+            prefix,
+            proxy,
+        }
+    }
+
+    fn url(&self, options: &str) -> String {
+        let prefix = &self.prefix;
+        self.cluster
+            .url(&format!("quarantine=0s&prefix={prefix}&{options}"))
+    }
+
+    fn cut_off(&self) {
+        self.proxy.freeze(b"*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n");
+        for other in (0..6).filter(|other| *other != self.old) {
+            let forget = ["CLUSTER", "FORGET", self.cluster.name(other)];
+            assert_eq!(self.cluster.nodes[self.old].ask(&forget), "OK");
+        }
+    }
+
+    /// Its replica takes its place, and something is written there.
+    fn replace(&self, tags: &[Tag]) {
+        let (cluster, new) = (&self.cluster, self.old + 3);
+        let promote = ["CLUSTER", "FAILOVER", "TAKEOVER"];
+        assert_eq!(cluster.nodes[new].ask(&promote), "OK");
+        let others = (0..6).filter(|node| *node != self.old);
+        until(|| {
+            others
+                .clone()
+                .all(|node| cluster.owner_of(self.slot, node) == new)
+        });
+        let (port, prefix) = (cluster.nodes[new].port(), &self.prefix);
+        let writer = open(&format!(
+            "redis-cluster://127.0.0.1:{port}/?prefix={prefix}&{NONE}"
+        ));
+        mark(&writer, 1, tags);
+        clear(&writer, 1, tags);
+    }
+}
+
 #[test]
 fn a_primary_that_was_replaced_and_does_not_know_it_is_not_asked() {
-    let cluster = Cluster::with_replicas();
-    // It is the first one that is asked.
-    let old = (0..3).min_by_key(|node| cluster.name(*node)).unwrap();
-    let mut prefixes = (0..).map(|number| format!("shop{number}"));
-    let slot_of = |prefix: &str| cluster.slot_of(format!("{{{prefix}:1}}:i").as_bytes());
-    let prefix = prefixes.find(|prefix| cluster.owner_of(slot_of(prefix), 0) == old);
-    let (prefix, tags) = (prefix.unwrap(), [table("book")]);
-    let slot = slot_of(&prefix);
-    let proxy = announce_proxy(&cluster, old);
-    cluster.wait_for_link(old + 3);
-    let url = cluster.url(&format!("{NONE}&prefix={prefix}"));
-    let idle = open(&url);
-    fill(&idle, 1, &tags, b"old rows");
-    assert!(hit(&idle, 1, &tags).is_some());
+    let (divided, tags) = (Divided::start(), [table("book")]);
+    let store = open(&divided.url("timeout=2s"));
+    fill(&store, 1, &tags, b"old rows");
+    assert!(hit(&store, 1, &tags).is_some());
     let last_used = Instant::now();
-
-    proxy.freeze(b"*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n");
-    for other in (0..6).filter(|other| *other != old) {
-        cluster.nodes[old].ask(&["CLUSTER", "FORGET", cluster.name(other)]);
-    }
-    let promote = ["CLUSTER", "FAILOVER", "TAKEOVER"];
-    assert_eq!(cluster.nodes[old + 3].ask(&promote), "OK");
-    let others = (0..6).filter(|node| *node != old);
-    until(|| {
-        others
-            .clone()
-            .all(|node| cluster.owner_of(slot, node) == old + 3)
-    });
-    let writer = open(&url);
-    mark(&writer, 1, &tags);
-    clear(&writer, 1, &tags);
-    assert_eq!(cluster.owner_of(slot, old), old, "it does not know");
+    divided.cut_off();
+    divided.replace(&tags);
+    let (old, slot) = (divided.old, divided.slot);
+    assert_eq!(divided.cluster.owner_of(slot, old), old, "it knows");
     // Then whoever was asked before is asked no longer.
     until(|| last_used.elapsed() > Duration::from_secs(1));
-    until(|| idle.read(&request(1, &tags)).is_ok());
-    assert_eq!(hit(&idle, 1, &tags), None);
+    until(|| store.read(&request(1, &tags)).is_ok());
+    assert_eq!(hit(&store, 1, &tags), None);
+}
+
+/// The others have named it until a moment ago, but it did not hear that.
+#[test]
+fn a_primary_that_was_replaced_while_it_slept_is_not_asked() {
+    let (divided, tags) = (Divided::start(), [table("book")]);
+    let store = open(&divided.url("timeout=100ms"));
+    fill(&store, 1, &tags, b"old rows");
+    assert!(hit(&store, 1, &tags).is_some());
+    let other = (divided.old + 1) % 3;
+    let key = entry_with_prefix(&divided.cluster, &divided.prefix, other);
+    let elsewhere = miss(&store, key, &tags);
+    let last_used = Instant::now();
+    divided.cut_off();
+    let sleeper = &divided.cluster.nodes[divided.old];
+    sleeper.signal(Signal::STOP);
+    until(|| last_used.elapsed() > Duration::from_secs(1));
+    let fill_elsewhere = || store.fill(&elsewhere, 1, Bytes::new(), HOUR);
+    until(|| fill_elsewhere().is_ok());
+    divided.replace(&tags);
+    sleeper.signal(Signal::CONT);
+    until(|| store.read(&request(1, &tags)).is_ok());
+    assert_eq!(hit(&store, 1, &tags), None);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use super::connection::{self, Connection, Connections, Refused, Server, is_final};
 use super::slots::{Primary, View, slot_of};
 use super::url::{RedisCluster, RedisUrl};
-use crate::store::remote::Breaker;
+use crate::store::remote::{ATTEMPTS, Breaker};
 
 /// A cluster, and what is known of it.
 #[derive(Debug)]
@@ -41,6 +41,12 @@ pub(super) struct Map {
     /// The number of the one that has the generations and marks.
     tags: usize,
     as_of: Instant,
+}
+
+/// Where to ask for the map.
+enum Source<'a> {
+    Known(&'a Primary, &'a Connections),
+    Seed(&'a (String, u16)),
 }
 
 /// A primary that was replaced, and does not know it, is asked no longer than this.
@@ -72,7 +78,7 @@ impl Cluster {
         &self,
         mut call: impl FnMut(&mut Connection) -> RedisResult<T>,
     ) -> Result<T, Refused> {
-        self.routed(|map| map.tags().with(&mut call))
+        self.routed(|map| map.with_tags(&mut call))
     }
 
     /// Has the node of an entry do something.
@@ -84,22 +90,31 @@ impl Cluster {
         self.routed(|map| map.entries(key)?.with(&mut call))
     }
 
-    /// Does something at the nodes of a map, and once more when these say that they are no longer
-    /// the right ones, in which case they have done nothing.
+    /// Does something at the nodes of a map, and again when these may no longer be the right ones, in
+    /// which case they have done nothing.
     pub(super) fn routed<T>(
         &self,
         mut call: impl FnMut(&Map) -> Result<T, Refused>,
     ) -> Result<T, Refused> {
-        let answer = call(&*self.map()?);
-        match &answer {
-            Err(Refused::Failed(error)) if has_moved(error) => call(&*self.ask()?),
-            Err(Refused::Failed(error)) if is_final(error) => {
-                // The next caller asks who has taken its place.
-                self.due.store(0, Ordering::Relaxed);
-                answer
+        let mut map = self.map()?;
+        for _ in 1..ATTEMPTS {
+            match call(&map) {
+                Err(Refused::Failed(error)) if is_outdated(&error) => map = self.ask()?,
+                answer => return self.noted(answer),
             }
-            _ => answer,
         }
+        let answer = call(&map);
+        self.noted(answer)
+    }
+
+    fn noted<T>(&self, answer: Result<T, Refused>) -> Result<T, Refused> {
+        if let Err(Refused::Failed(error)) = &answer
+            && is_final(error)
+        {
+            // The next caller asks who has taken its place.
+            self.due.store(0, Ordering::Relaxed);
+        }
+        answer
     }
 
     /// The cluster as it was a moment ago.
@@ -158,23 +173,12 @@ impl Cluster {
     /// The map that the first node to answer gives, if most of its primaries agree; else the next
     /// one's. The nodes of the URL are asked when those that are known do not help.
     fn ask_around(&self) -> RedisResult<Map> {
-        let as_of = Instant::now();
         let known = self.known.load_full();
+        let known = known.as_deref();
         let (mut silent, mut disagreeing) = (None, None);
-        let known_nodes = known.iter().flat_map(|map| map.all());
-        let known_views =
-            known_nodes.map(|(primary, node)| (Some(primary), view_of(primary, node)));
-        let seeds = self.seeds.nodes.iter();
-        let views = seeds.map(|(host, port)| {
-            let view = self.view_at(host, *port);
-            (None, view.map_err(Refused::Failed))
-        });
-        for (asked, view) in known_views.chain(views) {
-            let agreed = |view| {
-                let map = self.map_of(view, known.as_deref(), as_of)?;
-                map.is_agreed(self.slot, asked).map(|()| map)
-            };
-            match view.map(agreed) {
+        let seeds = self.seeds.nodes.iter().map(Source::Seed);
+        for source in known.into_iter().flat_map(Map::sources).chain(seeds) {
+            match self.ask_at(source, known) {
                 Ok(Ok(map)) => return Ok(map),
                 Ok(Err(error)) => disagreeing = Some(error),
                 Err(Refused::Failed(error)) => silent = Some(error),
@@ -183,6 +187,25 @@ impl Cluster {
         }
         let why = disagreeing.or(silent);
         Err(why.unwrap_or_else(|| disagreement("none answers")))
+    }
+
+    /// The map that a node gives, if it answers and most of the primaries agree.
+    fn ask_at(&self, source: Source<'_>, known: Option<&Map>) -> Result<RedisResult<Map>, Refused> {
+        let begun = Instant::now();
+        let (asked, view) = match source {
+            Source::Known(primary, node) => (Some(primary), view_of(primary, node)?),
+            Source::Seed((host, port)) => {
+                (None, self.view_at(host, *port).map_err(Refused::Failed)?)
+            }
+        };
+        let map = self.map_of(view, known, begun).and_then(|mut map| {
+            if asked == Some(&map.view.primaries[map.tags]) {
+                // What the others say counts, and they are asked from now on.
+                map.as_of = Instant::now();
+            }
+            map.is_agreed(self.slot, asked).map(|()| map)
+        });
+        Ok(map)
     }
 
     /// What a node says that may be a replica.
@@ -218,9 +241,18 @@ impl Cluster {
 }
 
 impl Map {
-    /// The node of the generations and marks.
-    pub(super) fn tags(&self) -> &Connections {
-        &self.nodes[self.tags]
+    /// Has the node of the generations and marks do something.
+    pub(super) fn with_tags<T>(
+        &self,
+        mut call: impl FnMut(&mut Connection) -> RedisResult<T>,
+    ) -> Result<T, Refused> {
+        self.nodes[self.tags].with(|connection| {
+            // It may have slept until now, and another one have taken its place meanwhile.
+            if self.as_of < connection.awake_since {
+                return Err(RedisError::from((ErrorKind::Client, OUTDATED)));
+            }
+            call(connection)
+        })
     }
 
     /// The node of an entry.
@@ -247,6 +279,14 @@ impl Map {
     /// All primaries and how to reach them.
     pub(super) fn all(&self) -> impl Iterator<Item = (&Primary, &Arc<Connections>)> {
         self.view.primaries.iter().zip(&self.nodes)
+    }
+
+    /// Where to ask for the next map: first the node of the generations and marks, which is needed
+    /// anyway.
+    fn sources(&self) -> impl Iterator<Item = Source<'_>> {
+        let count = self.nodes.len();
+        let from_tags = (0..count).map(move |number| (self.tags + number) % count);
+        from_tags.map(|number| Source::Known(&self.view.primaries[number], &self.nodes[number]))
     }
 
     /// Whether more than half of the primaries see these primaries, and the same one with a slot. It
@@ -284,10 +324,14 @@ fn view_of(primary: &Primary, node: &Connections) -> Result<View, Refused> {
     })
 }
 
-/// Whether the slot of a call is another node's, so that nothing was done.
-fn has_moved(error: &RedisError) -> bool {
+/// Whether a map is not to be used any longer: the slot of a call is another node's, or may be. Nothing
+/// was done.
+fn is_outdated(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::Moved)
+        || error.to_string().contains(OUTDATED)
 }
+
+const OUTDATED: &str = "the cluster may have changed while the node slept";
 
 /// Whether a slot is on its way to another node, so that a call with several keys finds some of them
 /// here and some there, and does nothing.

@@ -18,7 +18,11 @@ pub(in crate::store) struct Connection {
     pub(super) server: [u8; 16],
     /// When the server last said so.
     named: Instant,
-    /// Where that is, if sentinels said so.
+    /// When it was last used.
+    used: Instant,
+    /// Since when it has been used all the time: between two uses, the server did not sleep for long.
+    pub(super) awake_since: Instant,
+    /// Where the server is, if sentinels said so.
     found_at: Option<(String, u16)>,
     /// How many answers nobody has waited for.
     unread: usize,
@@ -54,6 +58,11 @@ impl Connection {
                 ));
             }
         }
+        let now = Instant::now();
+        if now.duration_since(self.used) >= ANONYMOUS {
+            self.awake_since = now;
+        }
+        self.used = now;
         Ok(())
     }
 
@@ -153,10 +162,13 @@ impl Server {
         let found_at = self.primary()?;
         let mut raw = open(&self.url, found_at.as_ref(), protocol)?;
         let server = name_of(&mut raw)?;
+        let now = Instant::now();
         Ok(Connection {
             raw,
             server,
-            named: Instant::now(),
+            named: now,
+            used: now,
+            awake_since: now,
             found_at,
             unread: 0,
         })

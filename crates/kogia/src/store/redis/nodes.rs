@@ -26,13 +26,33 @@ pub(super) struct Said<T> {
     pub(super) answer: Result<T, Refused>,
 }
 
+/// The server that has the generations and marks.
+#[derive(Clone, Copy)]
+pub(super) enum TagsNode<'a> {
+    Only(&'a Connections),
+    Of(&'a Map),
+}
+
+impl TagsNode<'_> {
+    /// Has the server do something.
+    pub(super) fn with<T>(
+        self,
+        call: impl FnMut(&mut Connection) -> RedisResult<T>,
+    ) -> Result<T, Refused> {
+        match self {
+            TagsNode::Only(connections) => connections.with(call),
+            TagsNode::Of(map) => map.with_tags(call),
+        }
+    }
+}
+
 /// Where a read finds what it looks for.
 pub(super) enum Place<'a> {
     /// In one server.
-    One(&'a Connections, Slots),
+    One(TagsNode<'a>, Slots),
     /// In two nodes.
     Apart {
-        tags: &'a Connections,
+        tags: TagsNode<'a>,
         entries: &'a Connections,
     },
 }
@@ -128,14 +148,14 @@ impl Nodes {
         mut call: impl FnMut(Place<'_>) -> Result<T, Refused>,
     ) -> Result<T, Refused> {
         match self {
-            Nodes::One(connections) => call(Place::One(connections, Slots::One)),
+            Nodes::One(connections) => call(Place::One(TagsNode::Only(connections), Slots::One)),
             Nodes::Cluster(cluster) => cluster.routed(|map| call(place(map, entry)?)),
         }
     }
 }
 
 fn place<'a>(map: &'a Map, entry: Option<&[u8]>) -> Result<Place<'a>, Refused> {
-    let tags = map.tags();
+    let tags = TagsNode::Of(map);
     let Some(key) = entry else {
         return Ok(Place::One(tags, Slots::One));
     };
