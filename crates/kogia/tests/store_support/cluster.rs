@@ -26,8 +26,9 @@ pub(crate) fn store(name: &str) -> RedisStore {
         let janitor = cluster.end_with_this_program();
         (cluster, janitor)
     });
-    // Nothing was there before, so nobody relies on marks of it.
-    open(&cluster.url(&format!("prefix={}&quarantine=0s", unique(name))))
+    // Nothing was there before, so nobody relies on marks of it. On a machine that is busy an answer
+    // may take its time.
+    open(&cluster.url(&format!("prefix={}&quarantine=0s&timeout=5s", unique(name))))
 }
 
 const ENABLED: &str = "--cluster-enabled yes --repl-diskless-sync-delay 0";

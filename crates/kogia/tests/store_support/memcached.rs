@@ -18,8 +18,11 @@ pub(crate) fn store(name: &str) -> MemcachedStore {
     );
     let mut prefix = format!("{name}-{:x}", RandomState::new().hash_one(name));
     prefix.truncate(90);
-    // Nothing was there before, so nobody relies on marks of it.
-    open(&format!("{server}?prefix={prefix}&quarantine=0s"))
+    // Nothing was there before, so nobody relies on marks of it. On a machine that is busy an answer
+    // may take its time.
+    open(&format!(
+        "{server}?prefix={prefix}&quarantine=0s&timeout=5s"
+    ))
 }
 
 pub(crate) fn open(url: &str) -> MemcachedStore {
