@@ -31,7 +31,9 @@ impl Kind {
             })?;
             let prefix = RandomState::new().hash_one(folder);
             // Nothing was there before, so nobody relies on marks of it.
-            Ok::<_, String>(format!("{url}?prefix=conformance-{prefix:x}&quarantine=0s"))
+            Ok::<_, String>(format!(
+                "{url}?prefix=conformance-{prefix:x}&quarantine=0s&timeout=5s"
+            ))
         };
         let url = match self {
             Kind::Memory | Kind::Apart => "memory:?capacity=16MB".to_owned(),

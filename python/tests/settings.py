@@ -112,7 +112,7 @@ def store():
     # Nobody can rely on marks that an unused prefix has lost.
     prefix = pathlib.Path(name).name
     local = {"tier": "&local=16MB", "pushed": "&local=16MB&mode=pushed"}.get(STORE, "")
-    return f"{server}?prefix={prefix}&quarantine=0s{local}"
+    return f"{server}?prefix={prefix}&quarantine=0s&timeout=5s{local}"
 
 
 KOGIA = {"STORE": store()}

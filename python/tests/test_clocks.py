@@ -96,7 +96,7 @@ def test_processes_whose_clocks_differ_agree_on_every_read(kind, tmp_path):
     if kind != "file":
         server = os.environ[f"KOGIA_TEST_{'MEMCACHED' if kind == 'memcached' else 'REDIS'}_URL"]
         tier = "&local=16MB" if kind == "tier" else ""
-        url = f"{server}?prefix={os.urandom(8).hex()}&quarantine=0s{tier}"
+        url = f"{server}?prefix={os.urandom(8).hex()}&quarantine=0s&timeout=5s{tier}"
     Author.objects.create(name="nobody yet")
     hits = 0
     with store(url), elsewhere(url, tmp_path) as other:
