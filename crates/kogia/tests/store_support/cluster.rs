@@ -27,7 +27,7 @@ pub(crate) fn store(name: &str) -> RedisStore {
         (cluster, janitor)
     });
     // Nothing was there before, so nobody relies on marks of it.
-    open(&cluster.url(&format!("prefix={}&quarantine=0s", unique(name))))
+    open(&cluster.url(&format!("prefix={}&quarantine=0s&timeout=5s", unique(name))))
 }
 
 const ENABLED: &str = "--cluster-enabled yes --repl-diskless-sync-delay 0";
