@@ -78,7 +78,26 @@ impl Cluster {
         &self,
         mut call: impl FnMut(&mut Connection) -> RedisResult<T>,
     ) -> Result<T, Refused> {
-        self.routed(|map| map.with_tags(&mut call))
+        self.routed(|map| self.with_tags_of(map, &mut call))
+    }
+
+    /// Has the node of the generations and marks do something, as a map has it.
+    pub(super) fn with_tags_of<T>(
+        &self,
+        map: &Map,
+        mut call: impl FnMut(&mut Connection) -> RedisResult<T>,
+    ) -> Result<T, Refused> {
+        map.tags().with(|connection| {
+            // It may have slept until now, and another one have taken its place meanwhile.
+            if map.as_of < connection.awake_since {
+                let newer = self.ask();
+                let newer = newer.map_err(|refused| disagreement(&refused.to_string()))?;
+                if !Arc::ptr_eq(newer.tags(), map.tags()) {
+                    return Err(RedisError::from((ErrorKind::Client, OUTDATED)));
+                }
+            }
+            call(connection)
+        })
     }
 
     /// Has the node of an entry do something.
@@ -241,18 +260,8 @@ impl Cluster {
 }
 
 impl Map {
-    /// Has the node of the generations and marks do something.
-    pub(super) fn with_tags<T>(
-        &self,
-        mut call: impl FnMut(&mut Connection) -> RedisResult<T>,
-    ) -> Result<T, Refused> {
-        self.nodes[self.tags].with(|connection| {
-            // It may have slept until now, and another one have taken its place meanwhile.
-            if self.as_of < connection.awake_since {
-                return Err(RedisError::from((ErrorKind::Client, OUTDATED)));
-            }
-            call(connection)
-        })
+    fn tags(&self) -> &Arc<Connections> {
+        &self.nodes[self.tags]
     }
 
     /// The node of an entry.
@@ -347,7 +356,7 @@ pub(super) fn is_moving(refused: &Refused) -> bool {
 
 fn disagreement(why: &str) -> RedisError {
     let text = "fewer than half of the cluster's primaries agree on who has which slots";
-    RedisError::from((ErrorKind::Io, text, why.to_owned()))
+    RedisError::from((ErrorKind::Client, text, why.to_owned()))
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -30,7 +30,7 @@ pub(super) struct Said<T> {
 #[derive(Clone, Copy)]
 pub(super) enum TagsNode<'a> {
     Only(&'a Connections),
-    Of(&'a Map),
+    Of(&'a Cluster, &'a Map),
 }
 
 impl TagsNode<'_> {
@@ -41,7 +41,7 @@ impl TagsNode<'_> {
     ) -> Result<T, Refused> {
         match self {
             TagsNode::Only(connections) => connections.with(call),
-            TagsNode::Of(map) => map.with_tags(call),
+            TagsNode::Of(cluster, map) => cluster.with_tags_of(map, call),
         }
     }
 }
@@ -149,13 +149,17 @@ impl Nodes {
     ) -> Result<T, Refused> {
         match self {
             Nodes::One(connections) => call(Place::One(TagsNode::Only(connections), Slots::One)),
-            Nodes::Cluster(cluster) => cluster.routed(|map| call(place(map, entry)?)),
+            Nodes::Cluster(cluster) => cluster.routed(|map| call(place(cluster, map, entry)?)),
         }
     }
 }
 
-fn place<'a>(map: &'a Map, entry: Option<&[u8]>) -> Result<Place<'a>, Refused> {
-    let tags = TagsNode::Of(map);
+fn place<'a>(
+    cluster: &'a Cluster,
+    map: &'a Map,
+    entry: Option<&[u8]>,
+) -> Result<Place<'a>, Refused> {
+    let tags = TagsNode::Of(cluster, map);
     let Some(key) = entry else {
         return Ok(Place::One(tags, Slots::One));
     };
