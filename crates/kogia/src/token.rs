@@ -2,12 +2,20 @@
 //!
 //! A generator in user space that `fork()` copies gives two workers the same token.
 
-#[cfg(any(feature = "redis", all(feature = "file", target_os = "linux")))]
+#[cfg(any(
+    feature = "redis",
+    feature = "memcached",
+    all(feature = "file", target_os = "linux")
+))]
 use kogia_core::Generation;
 use kogia_core::OwnerId;
 
 /// A generation that no tag ever had.
-#[cfg(any(feature = "redis", all(feature = "file", target_os = "linux")))]
+#[cfg(any(
+    feature = "redis",
+    feature = "memcached",
+    all(feature = "file", target_os = "linux")
+))]
 pub(crate) fn fresh_generation() -> Result<Generation, getrandom::Error> {
     random().map(Generation::from_random)
 }
