@@ -4,12 +4,15 @@
 
 mod store_support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kogia::core::OwnerId;
 use kogia::{Backend, Store};
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use rustix::process::Signal;
 use store_support::clock::Clock;
 use store_support::load::{noise, work};
@@ -584,6 +587,49 @@ fn an_entry_that_does_not_fit_is_no_error() {
         .unwrap();
     assert!(hit(&store, 2, &tags).is_some(), "hits go on");
     assert_eq!(hit(&store, 3, &tags), None);
+}
+
+/// Nobody waits for the answer to a fill, and it is heard all the same.
+#[test]
+fn what_a_full_server_refuses_is_counted() {
+    let server = Server::start("--maxmemory-policy noeviction");
+    let store = open(&server.url(NONE));
+    let tags = [table("book")];
+    fill(&store, 1, &tags, b"rows");
+    let right = miss(&store, 2, &tags);
+    server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    let refused = Refusals::default();
+    metrics::with_local_recorder(&refused, || {
+        let rows = Bytes::from_static(b"rows");
+        store.fill(&right, 1, rows, HOUR).unwrap();
+        assert!(hit(&store, 1, &tags).is_some());
+    });
+    assert_eq!(refused.0.load(Ordering::SeqCst), 1);
+}
+
+/// Counts what servers refused because they were full.
+#[derive(Default)]
+struct Refusals(Arc<AtomicU64>);
+
+impl Recorder for Refusals {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        match key.name() {
+            "kogia_store_out_of_memory_total" => Counter::from_arc(Arc::clone(&self.0)),
+            _ => Counter::noop(),
+        }
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl Connection {
     fn catch_up(&mut self) -> RedisResult<()> {
         while self.unread > 0 {
             self.unread -= 1;
-            match self.raw.recv_response() {
+            match self.raw.recv_response().and_then(Value::extract_error) {
                 Err(error) if is_final(&error) => return Err(error),
                 Err(error) if is_out_of_memory(&error) => count_out_of_memory(),
                 // A server that refuses to store an entry says more at the next read.
