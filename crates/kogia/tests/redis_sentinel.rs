@@ -101,9 +101,11 @@ impl Sentinel {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sentinel.conf");
         let spawn = |port| {
+            // A primary may be silent for longer than a connection takes its server for the primary
+            // without asking, which is a second.
             let text = format!(
                 "port {port}\nbind 127.0.0.1\nsentinel monitor shop 127.0.0.1 {primary} 2\n\
-                 sentinel down-after-milliseconds shop 400\nsentinel failover-timeout shop 500\n"
+                 sentinel down-after-milliseconds shop 1300\nsentinel failover-timeout shop 2000\n"
             );
             std::fs::write(&path, text).unwrap();
             let mut command = Command::new("redis-server");
@@ -213,7 +215,8 @@ fn a_service_that_nobody_knows_is_an_error() {
 #[test]
 fn failovers_under_load_make_nothing_stale() {
     let mut guarded = Guarded::start();
-    let url = guarded.url("quarantine=300ms&timeout=100ms");
+    // No commit may take longer than the quarantine, and the writers wait for readers amid theirs.
+    let url = guarded.url("quarantine=3s&timeout=100ms");
     let (hits, stale) = work_during(
         || open(&url),
         |progress| {
