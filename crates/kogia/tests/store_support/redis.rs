@@ -14,8 +14,9 @@ pub(crate) fn store(name: &str) -> RedisStore {
     let server = std::env::var("KOGIA_TEST_REDIS_URL").expect(
         "KOGIA_TEST_REDIS_URL is not set: run ./scripts/test, or eval \"$(scripts/servers start DIR)\"",
     );
-    // Nothing was there before, so nobody relies on marks of it.
-    open(&format!("{server}?prefix={}&quarantine=0s", unique(name)))
+    // Nothing was there before, so nobody relies on marks of it. The machine may be busy.
+    let options = format!("prefix={}&quarantine=0s&timeout=10s", unique(name));
+    open(&format!("{server}?{options}"))
 }
 
 pub(crate) fn open(url: &str) -> RedisStore {
