@@ -496,7 +496,7 @@ fn steps_of_the_servers_clock_make_nothing_stale() {
     let mut steps = 0;
     let (hits, stale) = work(
         || open(&url),
-        100,
+        200,
         |progress| {
             for offset in ["+1h", "-1h", "+0"].iter().cycle() {
                 // Hits come back, or the test hangs here and says so.
@@ -510,7 +510,7 @@ fn steps_of_the_servers_clock_make_nothing_stale() {
     );
     assert_eq!(stale, 0);
     assert!(
-        hits > 80 && steps > 3,
+        hits > 80 && steps > 1,
         "{hits} hits and {steps} steps show little"
     );
 }
