@@ -142,7 +142,7 @@ async fn foreign_keys_of_another_database_act_like_triggers() {
 }
 
 #[tokio::test]
-async fn an_account_that_may_not_see_triggers_takes_each_table_to_have_one() {
+async fn an_account_that_may_not_see_triggers_takes_each_table_to_have_one_that_may_do_anything() {
     catalog("kogia_catalog_blind", "CREATE TABLE a (id int PRIMARY KEY)").await;
     let mut admin = MySqlConnection::connect(&testing::mysql_url())
         .await
@@ -155,8 +155,9 @@ async fn an_account_that_may_not_see_triggers_takes_each_table_to_have_one() {
     let url = format!("{server}/kogia_catalog_blind");
     let mut blind = MySqlConnection::connect(&url).await.unwrap();
     let schema = catalog_of::<MySql>(&mut blind).await.unwrap();
-    assert_eq!(
-        relation(&schema, "a").triggers,
-        [unknown_trigger(true, true, true)]
-    );
+    let anything = Trigger {
+        body: TriggerBody::ChangesSession,
+        ..unknown_trigger(true, true, true)
+    };
+    assert_eq!(relation(&schema, "a").triggers, [anything]);
 }
