@@ -131,8 +131,8 @@ pub enum StoreUrlError {
     ModeWithoutLocal,
     /// `mode=pushed` with a store that pushes nothing.
     #[error(
-        "only a single Redis or Valkey server, without sentinels, tells what changes: leave \
-         mode=pushed out"
+        "mode=pushed needs a single Redis or Valkey server, which no sentinels name and which is no \
+         cluster: leave it out"
     )]
     Pushed,
     /// Another mode.

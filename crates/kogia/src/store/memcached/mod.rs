@@ -7,7 +7,7 @@ mod url;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kogia_core::{Fill, Generation, OwnerId, QueryKey, ReadRequest, ReadResponse, Tag, TagSet};
@@ -91,8 +91,11 @@ impl Dial for Server {
     }
 }
 
-/// How often the marks are changed anew because another writer was faster.
+/// How often at least the marks are changed anew because another writer was faster, and for how long.
+/// One whose answers take longer than those of others may lose against them for as long as they are
+/// at it.
 const CONTENDED: usize = 200;
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Memcached takes longer times to live for points in time.
 const LONGEST_TTL: u64 = 30 * 86_400 - 1;
@@ -245,8 +248,10 @@ impl MemcachedStore {
         watched: Option<Tag>,
         edit: impl Fn(&mut Marks, u64) -> io::Result<()>,
     ) -> Result<Generation, Refused> {
+        let begun = Instant::now();
+        let goes_on = |attempt| attempt < CONTENDED || begun.elapsed() < PATIENCE;
         self.keeper().with(|connection| {
-            for _ in 0..CONTENDED {
+            for _ in (0..).take_while(|attempt| goes_on(*attempt)) {
                 let Some(seen) = connection.marks.clone() else {
                     self.see(connection)?;
                     continue;
