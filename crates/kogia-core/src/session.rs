@@ -439,6 +439,12 @@ impl SessionState {
         self.transaction.is_some()
     }
 
+    /// Whether the open transaction may have written something.
+    pub fn holds_writes(&self) -> bool {
+        let transaction = self.transaction.as_ref();
+        transaction.is_some_and(|open| open.doubtful || !open.dirty.is_empty())
+    }
+
     /// Whether a read that runs now, by itself, changes nothing that is known of the session: no
     /// transaction is open, and nothing was said for the next one alone.
     pub fn is_settled(&self) -> bool {

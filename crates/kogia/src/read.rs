@@ -91,7 +91,7 @@ pub struct Permit {
     ttl: Duration,
     private: bool,
     /// That of the session which looked the query up, where its result may come late.
-    era: Option<Era>,
+    era: Option<(Era, KeyPrefix)>,
 }
 
 impl Permit {
@@ -147,14 +147,14 @@ impl Permit {
         }
     }
 
-    /// The permit, for a result that ends in this era.
-    pub(crate) fn of(self, era: Era) -> Permit {
-        let era = Some(era);
+    /// The permit, for a result that ends in this era, and where the session is like this.
+    pub(crate) fn of(self, era: Era, session: KeyPrefix) -> Permit {
+        let era = Some((era, session));
         Permit { era, ..self }
     }
 
-    pub(crate) fn is_of(&self, era: Era) -> bool {
-        self.era == Some(era)
+    pub(crate) fn is_of(&self, era: Era, session: KeyPrefix) -> bool {
+        self.era == Some((era, session))
     }
 }
 

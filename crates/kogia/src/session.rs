@@ -40,8 +40,11 @@ pub struct Session {
     era: Era,
 }
 
-/// What a result must not have on both sides, its look-up and its end: a write, a transaction's edge,
-/// whatever changes the session, or another session. No two are equal.
+/// What a result must not have on both sides, its look-up and its end: a write, the end of a
+/// transaction that has written, whatever changes the session, or another session. No two are equal.
+///
+/// An edge of a transaction that has written nothing is none. Drivers that begin one by themselves
+/// make it seem to end and to begin again before its first query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Era(u64);
 
@@ -149,7 +152,7 @@ impl Session {
         self.waits = waits;
         match step {
             Step::Answer(value) => Lookup::Cached(value),
-            Step::Run(permit) => Lookup::Run(permit.of(self.era)),
+            Step::Run(permit) => Lookup::Run(permit.of(self.era, *self.state.prefix())),
             // A session that does not wait is never told to.
             Step::Wait(_) | Step::Watch(_) => Lookup::Run(Permit::bypass(&self.database)),
         }
@@ -161,7 +164,7 @@ impl Session {
     /// transaction, or changed in another way meanwhile: then they may be what nobody else sees, or
     /// what the session itself no longer does.
     pub fn fill(&mut self, permit: Permit, result: Encoded) {
-        if !permit.is_of(self.era) {
+        if !permit.is_of(self.era, *self.state.prefix()) {
             return;
         }
         if let Some((fill, result)) = permit.finish(result) {
@@ -183,7 +186,14 @@ impl Session {
         self.read_commit_generation();
         let statement = self.catalog.analyzer.analyze(sql);
         let mut execution = self.state.plan(&statement, parameters);
-        if statement.is_write() || !statement.effects.is_empty() {
+        let ends_era = |effect: &Effect| match effect {
+            Effect::Savepoint(_) | Effect::Release(_) => false,
+            Effect::Begin { .. } | Effect::Commit { .. } | Effect::Rollback { .. } => {
+                self.state.holds_writes()
+            }
+            _ => true,
+        };
+        if statement.is_write() || statement.effects.iter().any(ends_era) {
             self.era = Era::new();
         }
         let undoes = |effect: &Effect| matches!(effect, Effect::RollbackTo(_) | Effect::Execute(_));
@@ -268,7 +278,7 @@ impl Session {
 
     /// What the driver itself knows about the connection's transaction, where it can tell.
     pub fn observe_transaction(&mut self, open: bool) {
-        if open != self.state.in_transaction() {
+        if self.state.holds_writes() && !open || !self.state.in_transaction() && open {
             self.era = Era::new();
         }
         self.state.observe_transaction(open);

@@ -269,6 +269,7 @@ fn a_result_is_not_stored_after_what_came_between_it_and_its_look_up() {
     for between in [
         &["BEGIN", WRITE, "ROLLBACK"][..],
         &["BEGIN", WRITE],
+        &["BEGIN", "SET LOCAL search_path = other"],
         &["SET search_path = other"],
     ] {
         let mut session = database.session(Backend::Unknown);
@@ -283,8 +284,10 @@ fn a_result_is_not_stored_after_what_came_between_it_and_its_look_up() {
     let mut other = database.session(Backend::Unknown);
     other.fill(permit, encoded(&1).unwrap());
     let permit = look_up(&mut other);
-    // Other reads change nothing.
-    run(&mut other, SHOPS);
+    // Other reads change nothing, nor does a transaction without writes.
+    ["BEGIN", SHOPS, "SAVEPOINT s", "ROLLBACK", "BEGIN"]
+        .into_iter()
+        .for_each(|sql| run(&mut other, sql));
     other.fill(permit, encoded(&1).unwrap());
     assert_eq!(read(&database, BOOKS, 2), (1, true));
 }
