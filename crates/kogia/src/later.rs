@@ -10,11 +10,13 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use arc_swap::ArcSwapOption;
+use event_listener::Event;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -33,8 +35,11 @@ pub(crate) struct Later {
 /// live and whose locks nobody would release, never touches its parent's.
 struct Crew {
     process: u32,
-    /// Jobs that are not done yet.
-    count: AtomicUsize,
+    /// How many jobs there were.
+    taken: AtomicU64,
+    /// How many of them are done.
+    done: AtomicU64,
+    job_done: Event,
     jobs: Mutex<Jobs>,
     arrived: Condvar,
     /// Held by whoever does jobs, which may be any thread.
@@ -71,7 +76,7 @@ impl Later {
     pub(crate) fn is_behind(&self) -> bool {
         let crew = self.crew.load();
         crew.as_ref()
-            .is_some_and(|crew| crew.count.load(Ordering::SeqCst) > 0 && crew.is_ours())
+            .is_some_and(|crew| crew.is_behind() && crew.is_ours())
     }
 
     /// Returns when all jobs are done that there were.
@@ -82,6 +87,23 @@ impl Later {
             && let Some(crew) = &*self.crew.load()
         {
             crew.do_all();
+        }
+    }
+
+    /// [`Later::catch_up`] for a caller that awaits: the thread does the jobs.
+    pub(crate) async fn caught_up(&self) {
+        if !self.is_behind() || AT_WORK.get() {
+            return;
+        }
+        let Some(crew) = self.crew.load_full() else {
+            return;
+        };
+        let there_were = crew.taken.load(Ordering::SeqCst);
+        while crew.done.load(Ordering::SeqCst) < there_were {
+            let listener = crew.job_done.listen();
+            if crew.done.load(Ordering::SeqCst) < there_were {
+                listener.await;
+            }
         }
     }
 
@@ -139,7 +161,9 @@ impl Crew {
     fn start() -> Arc<Self> {
         let crew = Arc::new(Crew {
             process: std::process::id(),
-            count: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            job_done: Event::new(),
             jobs: Mutex::default(),
             arrived: Condvar::new(),
             turn: Mutex::default(),
@@ -163,13 +187,19 @@ impl Crew {
         self.process == std::process::id()
     }
 
+    fn is_behind(&self) -> bool {
+        // In this order: a job that is done was taken before.
+        let done = self.done.load(Ordering::SeqCst);
+        done < self.taken.load(Ordering::SeqCst)
+    }
+
     /// Gives the job back if it cannot be taken.
     fn add(&self, job: Job) -> Result<(), Job> {
         let mut jobs = lock(&self.jobs);
         if jobs.is_closed || jobs.waiting.len() >= MOST_WAITING {
             return Err(job);
         }
-        self.count.fetch_add(1, Ordering::SeqCst);
+        self.taken.fetch_add(1, Ordering::SeqCst);
         jobs.waiting.push_back(job);
         drop(jobs);
         self.arrived.notify_one();
@@ -184,7 +214,8 @@ impl Crew {
     /// The thread's life.
     fn live(&self) {
         loop {
-            self.do_all();
+            // Somebody may be waiting for the jobs after one that panics.
+            while catch_unwind(AssertUnwindSafe(|| self.do_all())).is_err() {}
             let jobs = lock(&self.jobs);
             let idle = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.is_closed;
             let jobs = self.arrived.wait_while(jobs, idle);
@@ -203,7 +234,7 @@ impl Crew {
             let Some(job) = lock(&self.jobs).waiting.pop_front() else {
                 return;
             };
-            let _done = Done(&self.count);
+            let _done = Done(self);
             job();
         }
     }
@@ -213,7 +244,8 @@ impl fmt::Debug for Crew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Crew")
             .field("process", &self.process)
-            .field("count", &self.count)
+            .field("taken", &self.taken)
+            .field("done", &self.done)
             .finish_non_exhaustive()
     }
 }
@@ -239,11 +271,12 @@ impl Drop for AtWork {
 }
 
 /// Counts a job as done, even one that panics.
-struct Done<'a>(&'a AtomicUsize);
+struct Done<'a>(&'a Crew);
 
 impl Drop for Done<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.done.fetch_add(1, Ordering::SeqCst);
+        self.0.job_done.notify(usize::MAX);
     }
 }
 

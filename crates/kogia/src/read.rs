@@ -1,4 +1,4 @@
-//! One read, as a state machine that the blocking and the asynchronous driver share.
+//! One read: what is asked of the store, and what comes of its answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,9 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use kogia_core::{
     Access, Decision, Fill, Generation, KeyPrefix, Parameter, QueryKey, ReadBypass, ReadRequest,
-    Statement, Tag, Uncacheable,
+    ReadResponse, Statement, Tag, Uncacheable,
 };
 
+use crate::cache::CacheInner;
+use crate::caller::{Caller, at_once};
 use crate::database::{Database, LoadedCatalog};
 use crate::event::{BypassReason, ReadOutcome};
 use crate::flight::{Boarding, Leader, Waiter};
@@ -54,6 +56,14 @@ pub(crate) struct Reader<'a> {
     /// Whether the reader may wait for another one's flight. It must not while it holds what the
     /// other may need: a transaction's locks, a pool's connection.
     pub(crate) waits: bool,
+}
+
+/// A read that is to ask the store.
+pub(crate) struct Planned {
+    request: ReadRequest,
+    access: Access,
+    ttl: Duration,
+    waits: bool,
 }
 
 /// What to do next.
@@ -152,37 +162,25 @@ impl std::fmt::Debug for Permit {
 pub(crate) type PrivateValue<'a> = &'a dyn Fn(&QueryKey) -> Option<kogia_core::StoredEntry<Bytes>>;
 
 impl Reader<'_> {
-    /// Takes one read as far as it goes without running the query or waiting.
+    /// Takes one read as far as it goes without the store.
     ///
-    /// `access` says how the session may use the cache, given the tags of the read; `private` is
-    /// what its transaction keeps to itself.
-    pub(crate) fn step(
+    /// `access` says how the session may use the cache, given the tags of the read.
+    pub(crate) fn plan(
         &self,
         query: &Query<'_>,
         statement: &Arc<Statement>,
         access: &dyn Fn(&Statement, &[Tag]) -> Access,
-        private: PrivateValue<'_>,
-    ) -> Step {
-        match self.try_step(query, statement, access, private) {
-            Ok((outcome, step)) => {
-                self.database.inner_cache().events.read(query.sql, &outcome);
-                step
-            }
-            Err(reason) => {
-                let outcome = ReadOutcome::Bypass(reason);
-                self.database.inner_cache().events.read(query.sql, &outcome);
-                Step::Run(Permit::bypass(self.database))
-            }
-        }
+    ) -> Result<Planned, Step> {
+        self.try_plan(query, statement, access)
+            .map_err(|reason| bypass(self.database, query, reason))
     }
 
-    fn try_step(
+    fn try_plan(
         &self,
         query: &Query<'_>,
         statement: &Arc<Statement>,
         access: &dyn Fn(&Statement, &[Tag]) -> Access,
-        private: PrivateValue<'_>,
-    ) -> Result<(ReadOutcome, Step), BypassReason> {
+    ) -> Result<Planned, BypassReason> {
         let cache = self.database.inner_cache();
         if query.options.mode == QueryMode::Bypass {
             return Err(BypassReason::Requested);
@@ -218,50 +216,12 @@ impl Reader<'_> {
             }
             Access::Shared | Access::Private => {}
         }
-        cache.later.catch_up();
-        if cache.is_pending(request.tags()) {
-            return Err(BypassReason::InvalidationPending);
-        }
-        let mut response = cache.store.read(&request).map_err(|error| {
-            cache.events.store_failed(&error);
-            BypassReason::StoreFailed
-        })?;
-        if access == Access::Private {
-            response.entry = private(request.key());
-        }
-        if query.options.mode == QueryMode::Refresh
-            || matches!(access, Access::Snapshot { begun: false, .. })
-        {
-            response.entry = None;
-        }
-        let (outcome, fill) = match request.decide(response) {
-            Decision::Hit(value) => return Ok((ReadOutcome::Hit, Step::Answer(value))),
-            Decision::Miss(fill) => (ReadOutcome::Miss, fill),
-            Decision::Stale(fill) => (ReadOutcome::Stale, fill),
-            Decision::Bypass(why) => {
-                self.look_into(why, request.tags());
-                return Err(BypassReason::Read(why));
-            }
-        };
-        let mut permit = Permit {
-            database: self.database.clone(),
-            ttl: jittered(ttl, request.key()),
-            private: access == Access::Private,
-            leader: None,
-            fill: None,
-        };
-        let options = query.options;
-        if !permit.private && options.mode == QueryMode::Cached && !options.streams {
-            match cache.flights.board(&fill) {
-                Boarding::Leader(leader) => permit.leader = Some(leader),
-                Boarding::Waiter(waiter) if self.waits => {
-                    return Ok((ReadOutcome::Shared, Step::Wait(waiter)));
-                }
-                Boarding::Waiter(_) => {}
-            }
-        }
-        permit.fill = Some(fill);
-        Ok((outcome, Step::Run(permit)))
+        Ok(Planned {
+            request,
+            access,
+            ttl,
+            waits: self.waits,
+        })
     }
 
     fn request(
@@ -301,24 +261,119 @@ impl Reader<'_> {
         ) {
             return;
         }
-        let now = self.database.generation(self.database.0.tags.schema_epoch);
+        let epoch = self.database.0.tags.schema_epoch;
+        let now = at_once(self.database.generation(epoch, Caller::Blocking));
         if let (Some(loaded), Ok(now)) = (self.catalog.generation, now)
             && !loaded.is_current(now)
         {
-            self.look_into(ReadBypass::SchemaChanged, &[]);
+            look_into(self.database, ReadBypass::SchemaChanged, &[]);
+        }
+    }
+}
+
+impl Planned {
+    /// Asks the store.
+    pub(crate) async fn ask(
+        &self,
+        cache: &CacheInner,
+        caller: Caller,
+    ) -> Result<ReadResponse<Bytes>, BypassReason> {
+        caller.catch_up(&cache.later).await;
+        if cache.is_pending(self.request.tags()) {
+            return Err(BypassReason::InvalidationPending);
+        }
+        let response = caller.read(&*cache.store, &self.request).await;
+        response.map_err(|error| {
+            cache.events.store_failed(&error);
+            BypassReason::StoreFailed
+        })
+    }
+
+    /// What comes of the store's answer; `private` is what the session's transaction keeps to itself.
+    pub(crate) fn step(
+        self,
+        database: &Database,
+        query: &Query<'_>,
+        response: Result<ReadResponse<Bytes>, BypassReason>,
+        private: PrivateValue<'_>,
+    ) -> Step {
+        let decided = response.and_then(|response| self.decide(database, query, response, private));
+        match decided {
+            Ok((outcome, step)) => {
+                database.inner_cache().events.read(query.sql, &outcome);
+                step
+            }
+            Err(reason) => bypass(database, query, reason),
         }
     }
 
-    fn look_into(&self, why: ReadBypass, tags: &[Tag]) {
-        match why {
-            ReadBypass::Marked => self.database.resolve_marks(tags),
-            ReadBypass::SchemaChanged => {
-                self.database.catalog_is_outdated();
-                self.database
-                    .resolve_marks(&[self.database.0.tags.schema_epoch]);
-            }
-            _ => {}
+    fn decide(
+        self,
+        database: &Database,
+        query: &Query<'_>,
+        mut response: ReadResponse<Bytes>,
+        private: PrivateValue<'_>,
+    ) -> Result<(ReadOutcome, Step), BypassReason> {
+        let Planned {
+            request,
+            access,
+            ttl,
+            waits,
+        } = self;
+        if access == Access::Private {
+            response.entry = private(request.key());
         }
+        if query.options.mode == QueryMode::Refresh
+            || matches!(access, Access::Snapshot { begun: false, .. })
+        {
+            response.entry = None;
+        }
+        let (outcome, fill) = match request.decide(response) {
+            Decision::Hit(value) => return Ok((ReadOutcome::Hit, Step::Answer(value))),
+            Decision::Miss(fill) => (ReadOutcome::Miss, fill),
+            Decision::Stale(fill) => (ReadOutcome::Stale, fill),
+            Decision::Bypass(why) => {
+                look_into(database, why, request.tags());
+                return Err(BypassReason::Read(why));
+            }
+        };
+        let mut permit = Permit {
+            database: database.clone(),
+            ttl: jittered(ttl, request.key()),
+            private: access == Access::Private,
+            leader: None,
+            fill: None,
+        };
+        let options = query.options;
+        if !permit.private && options.mode == QueryMode::Cached && !options.streams {
+            match database.inner_cache().flights.board(&fill) {
+                Boarding::Leader(leader) => permit.leader = Some(leader),
+                Boarding::Waiter(waiter) if waits => {
+                    return Ok((ReadOutcome::Shared, Step::Wait(waiter)));
+                }
+                Boarding::Waiter(_) => {}
+            }
+        }
+        permit.fill = Some(fill);
+        Ok((outcome, Step::Run(permit)))
+    }
+}
+
+/// The query runs, and nothing is stored.
+fn bypass(database: &Database, query: &Query<'_>, reason: BypassReason) -> Step {
+    let outcome = ReadOutcome::Bypass(reason);
+    database.inner_cache().events.read(query.sql, &outcome);
+    Step::Run(Permit::bypass(database))
+}
+
+fn look_into(database: &Database, why: ReadBypass, tags: &[Tag]) {
+    match why {
+        ReadBypass::Marked => database.resolve_marks(tags),
+        ReadBypass::SchemaChanged => {
+            database.catalog_is_outdated();
+            database.resolve_marks(&[database.0.tags.schema_epoch]);
+        }
+        _ => {}
     }
 }
 

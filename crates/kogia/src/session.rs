@@ -10,9 +10,10 @@ use kogia_core::{
     Stamp, Statement, StoredEntry, Tag, TagSet,
 };
 
-use crate::cache::{Marks, WriteError};
+use crate::cache::{Marking, Marks, WriteError};
+use crate::caller::{Caller, at_once};
 use crate::database::{Database, LoadedCatalog};
-use crate::read::{Answer, Encoded, Lookup, Permit, Query, Reader, Step};
+use crate::read::{Answer, Encoded, Lookup, Permit, Planned, Query, Reader, Step};
 use crate::store::{Backend, StoreError};
 
 /// One database connection's life.
@@ -124,7 +125,7 @@ impl Session {
     /// [`Session::after`]); its result goes to [`Session::fill`].
     pub fn look_up(&mut self, query: &Query<'_>) -> Lookup {
         let waits = std::mem::take(&mut self.waits);
-        let step = self.step(query);
+        let step = at_once(self.step(query, Caller::Blocking));
         self.waits = waits;
         match step {
             Step::Answer(value) => Lookup::Cached(value),
@@ -151,8 +152,30 @@ impl Session {
         sql: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Running, WriteError> {
+        at_once(self.prepare(sql, parameters, Caller::Blocking))
+    }
+
+    /// [`Session::before`] for a caller that has other things to do with its thread than to wait for
+    /// a store behind a network.
+    ///
+    /// Dropping the future is fine at any time: then the statement is not sent, and what may be
+    /// marked for it is cleared.
+    pub async fn before_async(
+        &mut self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Running, WriteError> {
+        self.prepare(sql, parameters, Caller::Async).await
+    }
+
+    async fn prepare(
+        &mut self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+        caller: Caller,
+    ) -> Result<Running, WriteError> {
         self.follow_catalog();
-        self.read_commit_generation();
+        self.read_commit_generation(caller).await;
         let statement = self.catalog.analyzer.analyze(sql);
         let mut execution = self.state.plan(&statement, parameters);
         let undoes = |effect: &Effect| matches!(effect, Effect::RollbackTo(_) | Effect::Execute(_));
@@ -174,14 +197,19 @@ impl Session {
         if !execution.mark.is_empty() {
             let epoch = self.database.0.tags.schema_epoch;
             let cache = self.database.inner_cache();
-            let (mut marks, schema) = cache.mark(execution.mark.clone(), &self.backend, epoch)?;
+            let marking = Marking {
+                backend: &self.backend,
+                watched: epoch,
+                caller,
+            };
+            let (mut marks, schema) = cache.mark(execution.mark.clone(), &marking).await?;
             // Every entry depends on the schema epoch: a statement that renews it is wide enough.
             running.renews_schema = execution.mark.contains(epoch);
             if !running.renews_schema && (self.catalogs_mixed || !self.is_catalog_current(schema)) {
                 // A trigger or a cascade may have come up that the analysis did not know of.
                 let everything = self.everything();
                 execution.mark.extend(&everything);
-                marks = marks.widened(&everything, &self.backend, epoch)?;
+                marks = marks.widened(&everything, &marking).await?;
             }
             (running.marks, running.schema) = (Some(marks), schema);
         }
@@ -287,9 +315,10 @@ impl Session {
     }
 
     /// A statement that begins a snapshot needs the commit tag's generation from before.
-    fn read_commit_generation(&mut self) {
+    async fn read_commit_generation(&mut self, caller: Caller) {
         if self.state.wants_commit_generation() {
-            let generation = self.database.generation(self.database.0.tags.commit);
+            let commit = self.database.0.tags.commit;
+            let generation = self.database.generation(commit, caller).await;
             self.state.commit_generation(generation.ok());
         }
     }
@@ -317,11 +346,15 @@ impl Session {
 
 /// Something that reads go through: a session, or a database in autocommit.
 trait Source {
-    /// Takes one read as far as it goes.
-    fn step(&mut self, query: &Query<'_>) -> Step;
+    /// Takes one read as far as it goes without running the query or waiting for another reader.
+    fn step(&mut self, query: &Query<'_>, caller: Caller) -> impl Future<Output = Step> + Send;
 
     /// The query is about to run.
-    fn before(&mut self, query: &Query<'_>) -> Result<Running, WriteError>;
+    fn before(
+        &mut self,
+        query: &Query<'_>,
+        caller: Caller,
+    ) -> impl Future<Output = Result<Running, WriteError>> + Send;
 
     /// It has run.
     fn after(&mut self, running: Running, succeeded: bool);
@@ -341,7 +374,7 @@ where
     E: From<WriteError>,
 {
     loop {
-        match source.step(query) {
+        match source.step(query, Caller::Async).await {
             Step::Answer(value) => return Ok(Answer::Cached(value)),
             Step::Wait(waiter) => {
                 if let Some(value) = waiter.await {
@@ -351,7 +384,7 @@ where
             // In a box: a future is copied when it is moved, and a hit has no use for this part.
             Step::Run(permit) => {
                 let missed = async {
-                    let running = source.before(query)?;
+                    let running = source.before(query, Caller::Async).await?;
                     let result = run().await;
                     finish(source, permit, running, result, encode)
                 };
@@ -372,7 +405,7 @@ where
     E: From<WriteError>,
 {
     loop {
-        match source.step(query) {
+        match at_once(source.step(query, Caller::Blocking)) {
             Step::Answer(value) => return Ok(Answer::Cached(value)),
             Step::Wait(waiter) => {
                 if let Some(value) = waiter.wait() {
@@ -380,7 +413,7 @@ where
                 }
             }
             Step::Run(permit) => {
-                let running = source.before(query)?;
+                let running = at_once(source.before(query, Caller::Blocking))?;
                 let result = run();
                 return finish(source, permit, running, result, encode);
             }
@@ -417,9 +450,9 @@ fn outcome(succeeded: bool, marked: bool) -> Outcome {
 }
 
 impl Source for Session {
-    fn step(&mut self, query: &Query<'_>) -> Step {
+    async fn step(&mut self, query: &Query<'_>, caller: Caller) -> Step {
         self.follow_catalog();
-        self.read_commit_generation();
+        self.read_commit_generation(caller).await;
         let reader = Reader {
             database: &self.database,
             catalog: &self.catalog,
@@ -427,16 +460,20 @@ impl Source for Session {
             waits: self.waits && !self.state.in_transaction(),
         };
         let statement = self.catalog.analyzer.analyze(query.sql);
-        reader.step(
-            query,
-            &statement,
-            &|statement, tags| self.state.access(statement, tags),
-            &|key| self.private.get(key),
-        )
+        let access = |statement: &Statement, tags: &[Tag]| self.state.access(statement, tags);
+        let planned = match reader.plan(query, &statement, &access) {
+            Ok(planned) => planned,
+            Err(step) => return step,
+        };
+        let response = planned.ask(self.database.inner_cache(), caller).await;
+        planned.step(&self.database, query, response, &|key| {
+            self.private.get(key)
+        })
     }
 
-    fn before(&mut self, query: &Query<'_>) -> Result<Running, WriteError> {
-        Session::before(self, query.sql, query.parameters.unwrap_or_default())
+    async fn before(&mut self, query: &Query<'_>, caller: Caller) -> Result<Running, WriteError> {
+        let parameters = query.parameters.unwrap_or_default();
+        self.prepare(query.sql, parameters, caller).await
     }
 
     fn after(&mut self, running: Running, succeeded: bool) {
@@ -450,20 +487,16 @@ impl Source for Session {
 }
 
 impl Source for &Database {
-    fn step(&mut self, query: &Query<'_>) -> Step {
-        let catalog = self.catalog();
-        let statement = catalog.analyzer.analyze(query.sql);
-        let reader = Reader {
-            database: self,
-            catalog: &catalog,
-            prefix: &catalog.session.prefix,
-            waits: true,
+    async fn step(&mut self, query: &Query<'_>, caller: Caller) -> Step {
+        let planned = match self.plan(query) {
+            Ok(planned) => planned,
+            Err(step) => return step,
         };
-        let access = catalog.session.access();
-        reader.step(query, &statement, &|_, _| access, &|_| None)
+        let response = planned.ask(self.inner_cache(), caller).await;
+        planned.step(self, query, response, &|_| None)
     }
 
-    fn before(&mut self, query: &Query<'_>) -> Result<Running, WriteError> {
+    async fn before(&mut self, query: &Query<'_>, caller: Caller) -> Result<Running, WriteError> {
         if !self.analyze(query.sql).is_write() {
             return Ok(Running {
                 execution: None,
@@ -472,8 +505,10 @@ impl Source for &Database {
                 renews_schema: false,
             });
         }
+        let parameters = query.parameters.unwrap_or_default();
         self.session(Backend::Unknown)
-            .before(query.sql, query.parameters.unwrap_or_default())
+            .prepare(query.sql, parameters, caller)
+            .await
     }
 
     fn after(&mut self, running: Running, succeeded: bool) {
@@ -515,6 +550,19 @@ impl Database {
         E: From<WriteError>,
     {
         drive_blocking(&mut &*self, query, run, encode)
+    }
+
+    fn plan(&self, query: &Query<'_>) -> Result<Planned, Step> {
+        let catalog = self.catalog();
+        let statement = catalog.analyzer.analyze(query.sql);
+        let reader = Reader {
+            database: self,
+            catalog: &catalog,
+            prefix: &catalog.session.prefix,
+            waits: true,
+        };
+        let access = catalog.session.access();
+        reader.plan(query, &statement, &|_, _| access)
     }
 }
 
