@@ -621,9 +621,9 @@ impl Drop for Marks {
                 // Whoever waited for the store has given up. A mark that overtakes its clearing is
                 // left to its lease.
                 let (cache, tags) = (Arc::clone(&self.cache), tags.clone());
-                self.cache
-                    .later
-                    .work(move || drop(cache.clear(owner, &tags, |store| store.clear(owner, &tags))));
+                self.cache.later.work(move || {
+                    cache.clear(owner, &tags, |store| store.clear(owner, &tags));
+                });
             }
             Standing::Marked | Standing::Postponed => {
                 let count = tags.as_slice().len();

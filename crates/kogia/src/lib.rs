@@ -24,8 +24,8 @@ pub use self::session::{Running, Session};
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use self::store::FileStore;
 pub use self::store::{
-    Abandoned, Backend, Finding, Level, LocalUsage, Mark, MemoryStore, Store, StoreError, StoreFuture,
-    StoreUrl, StoreUrlError, TieredStore, Usage,
+    Abandoned, Backend, Finding, Level, LocalUsage, Mark, MemoryStore, Store, StoreError,
+    StoreFuture, StoreUrl, StoreUrlError, TieredStore, Usage,
 };
 #[cfg(feature = "memcached")]
 pub use self::store::{MemcachedAddress, MemcachedStore, MemcachedUrl};

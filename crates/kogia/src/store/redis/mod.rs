@@ -3,10 +3,13 @@
 mod cluster;
 mod connection;
 mod examine;
+mod line;
 mod nodes;
 mod owners;
 mod scripts;
 mod sentinel;
+#[cfg(feature = "tokio")]
+mod shared;
 mod slots;
 mod url;
 
@@ -20,13 +23,19 @@ use smallvec::SmallVec;
 
 use self::cluster::is_moving;
 use self::connection::{Connection, Refused, is_full};
+use self::line::{Line, Way};
 use self::nodes::{Nodes, Place, Slots};
+#[cfg(feature = "tokio")]
+use self::shared::Lanes;
 pub use self::url::{RedisAddress, RedisCluster, RedisSentinels, RedisUrl};
+#[cfg(feature = "tokio")]
+use super::StoreFuture;
 use super::remote::{
     ATTEMPTS, GENERATION_TTL, backend, count_out_of_memory, entry, failed, in_incarnation,
     stored_generation as generation,
 };
 use super::{Abandoned, Finding, Mark, Store, StoreError, Usage};
+use crate::caller::at_once;
 use crate::token::fresh_generation;
 
 /// Keeps entries and generations in a Redis or Valkey server.
@@ -53,6 +62,8 @@ use crate::token::fresh_generation;
 #[derive(Debug)]
 pub struct RedisStore {
     nodes: Nodes,
+    #[cfg(feature = "tokio")]
+    lanes: Lanes,
     url: RedisUrl,
     keys: Keys,
     /// The entries that the server had evicted when the store was opened.
@@ -66,6 +77,8 @@ impl RedisStore {
         let keys = Keys::new(&url.prefix);
         RedisStore {
             nodes: Nodes::new(&url, &keys.incarnation),
+            #[cfg(feature = "tokio")]
+            lanes: Lanes::new(&url),
             keys,
             url,
             evicted_before: AtomicU64::new(u64::MAX),
@@ -74,9 +87,20 @@ impl RedisStore {
 
     /// The incarnation, the generations of some tags and an entry, in one round trip. Tags without
     /// a generation get one in a second.
-    fn look(&self, tags: &[Tag], wanted: Wanted<'_>) -> Result<Looked, Refused> {
+    async fn look(&self, way: &Way, tags: &[Tag], wanted: Wanted<'_>) -> Result<Looked, Refused> {
+        match way {
+            Way::Blocking => {}
+            #[cfg(feature = "tokio")]
+            Way::Shared(lane) => {
+                let look = |line| self.look_at(line, tags, wanted, Slots::One);
+                return lane.with(look).await;
+            }
+        }
+        let look_at = |one: &mut Connection, wanted, slots| {
+            at_once(self.look_at(Line::Own(one), tags, wanted, slots))
+        };
         self.nodes.read(wanted.key(), |place| match place {
-            Place::One(node, slots) => node.with(|one| self.look_at(one, tags, wanted, slots)),
+            Place::One(node, slots) => node.with(|one| look_at(one, wanted, slots)),
             Place::Apart {
                 tags: node,
                 entries,
@@ -84,7 +108,7 @@ impl RedisStore {
                 // Both are asked before either is waited for.
                 let mut commands = wanted.commands(Slots::Two).into_iter();
                 commands.try_for_each(|command| other.send(&command))?;
-                let looked = node.with(|one| self.look_at(one, tags, Wanted::Nothing, Slots::One));
+                let looked = node.with(|one| look_at(one, Wanted::Nothing, Slots::One));
                 let Ok(looked) = looked else {
                     return Ok(looked);
                 };
@@ -98,25 +122,27 @@ impl RedisStore {
     }
 
     /// [`RedisStore::look`] at one server, with which everything is that is wanted.
-    fn look_at(
+    async fn look_at(
         &self,
-        connection: &mut Connection,
+        mut line: Line<'_>,
         tags: &[Tag],
         wanted: Wanted<'_>,
         slots: Slots,
     ) -> RedisResult<Looked> {
         for _ in 0..ATTEMPTS {
-            let found = self.ask(connection, tags, wanted, slots)?;
+            let found = self.ask(&mut line, tags, wanted, slots).await?;
             let incarnation = found.incarnation.and_then(|bytes| {
-                Incarnation::parse(&bytes).filter(|found| found.server == connection.server)
+                Incarnation::parse(&bytes).filter(|found| found.server == line.server())
             });
             let Some(incarnation) = incarnation else {
-                self.begin(connection)?;
+                self.begin(&mut line).await?;
                 continue;
             };
             let mut generations = found.generations;
             if generations.iter().any(|found| found.is_missing())
-                && !self.create(connection, &incarnation, tags, &mut generations)?
+                && !self
+                    .create(&mut line, &incarnation, tags, &mut generations)
+                    .await?
             {
                 continue;
             }
@@ -127,9 +153,9 @@ impl RedisStore {
     }
 
     /// What stands in a server, whoever wrote it.
-    fn ask(
+    async fn ask(
         &self,
-        connection: &mut Connection,
+        line: &mut Line<'_>,
         tags: &[Tag],
         wanted: Wanted<'_>,
         slots: Slots,
@@ -149,7 +175,7 @@ impl RedisStore {
         // A replica refuses to wait for replicas: what it has may be older than what its
         // primary has given out, and its primary may have been this one's replica before.
         pipe.add_command(get).cmd("WAIT").arg(0).arg(0);
-        let mut answers = pipe.query::<Vec<Value>>(&mut connection.raw)?.into_iter();
+        let mut answers = line.ask(&pipe).await?.into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
         let remaining = match wanted {
             Wanted::Lifetime(_) => redis::from_redis_value(next())?,
@@ -174,31 +200,31 @@ impl RedisStore {
     }
 
     /// Begins an incarnation of the server at the other end.
-    fn begin(&self, connection: &mut Connection) -> RedisResult<()> {
-        let mut call = self.script(&scripts::BEGIN, connection);
+    async fn begin(&self, line: &mut Line<'_>) -> RedisResult<()> {
+        let mut call = self.script(&scripts::BEGIN, line);
         call.arg(&fresh()?[..])
             .arg(milliseconds(self.url.quarantine));
-        call.invoke(&mut connection.raw)
+        line.run(&call).await
     }
 
     /// Gives the tags a generation that have none; false if the incarnation is another one by now.
-    fn create(
+    async fn create(
         &self,
-        connection: &mut Connection,
+        line: &mut Line<'_>,
         incarnation: &Incarnation,
         tags: &[Tag],
         generations: &mut [Generation],
     ) -> RedisResult<bool> {
-        let mut call = self.script(&scripts::CREATE, connection);
+        let mut call = self.script(&scripts::CREATE, line);
         call.arg(milliseconds(GENERATION_TTL));
         let missing = |(_, found): &(&Tag, &mut Generation)| found.is_missing();
         let missing: Vec<_> = tags.iter().zip(generations).filter(missing).collect();
         for (tag, _) in &missing {
             call.key(self.keys.generation(**tag)).arg(&fresh()?[..]);
         }
-        let created: Option<(Vec<u8>, Vec<Option<Vec<u8>>>)> = call.invoke(&mut connection.raw)?;
+        let created: Option<(Vec<u8>, Vec<Option<Vec<u8>>>)> = line.run(&call).await?;
         let Some((now, created)) = created else {
-            self.begin(connection)?;
+            self.begin(line).await?;
             return Ok(false);
         };
         for ((_, place), created) in missing.into_iter().zip(created) {
@@ -209,62 +235,77 @@ impl RedisStore {
 
     /// Runs a script that answers with the incarnation and something else, and begins an
     /// incarnation where it refuses to run in the present one.
-    fn run<T: redis::FromRedisValue>(
+    async fn run<T: redis::FromRedisValue>(
         &self,
+        way: &Way,
         script: &Script,
-        arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]),
+        arguments: &(impl Fn(&mut ScriptInvocation<'_>, &[u8]) + Sync),
     ) -> Result<(Incarnation, T), Refused> {
-        self.nodes.with_tags(|connection| {
-            for _ in 0..ATTEMPTS {
-                let mut call = self.script(script, connection);
-                // Each time another one: the server may have run the call that is repeated, and
-                // what it gave out then must not come back.
-                arguments(&mut call, &fresh()?);
-                let answer: Option<(Vec<u8>, T)> = call.invoke(&mut connection.raw)?;
-                if let Some((incarnation, answer)) = answer
-                    && let Some(incarnation) = Incarnation::parse(&incarnation)
-                {
-                    return Ok((incarnation, answer));
-                }
-                self.begin(connection)?;
-            }
-            Err(unstable())
-        })
+        match way {
+            Way::Blocking => self
+                .nodes
+                .with_tags(|one| at_once(self.run_at(Line::Own(one), script, arguments))),
+            #[cfg(feature = "tokio")]
+            Way::Shared(lane) => lane.with(|line| self.run_at(line, script, arguments)).await,
+        }
     }
 
-    fn script<'a>(&self, script: &'a Script, connection: &Connection) -> ScriptInvocation<'a> {
+    async fn run_at<T: redis::FromRedisValue>(
+        &self,
+        mut line: Line<'_>,
+        script: &Script,
+        arguments: &(impl Fn(&mut ScriptInvocation<'_>, &[u8]) + Sync),
+    ) -> RedisResult<(Incarnation, T)> {
+        for _ in 0..ATTEMPTS {
+            let mut call = self.script(script, &line);
+            // Each time another one: the server may have run the call that is repeated, and
+            // what it gave out then must not come back.
+            arguments(&mut call, &fresh()?);
+            let answer: Option<(Vec<u8>, T)> = line.run(&call).await?;
+            if let Some((incarnation, answer)) = answer
+                && let Some(incarnation) = Incarnation::parse(&incarnation)
+            {
+                return Ok((incarnation, answer));
+            }
+            self.begin(&mut line).await?;
+        }
+        Err(unstable())
+    }
+
+    fn script<'a>(&self, script: &'a Script, line: &Line<'_>) -> ScriptInvocation<'a> {
         let mut call = script.prepare_invoke();
         call.key(&self.keys.incarnation)
             .key(&self.keys.marks)
-            .arg(&connection.server[..]);
+            .arg(&line.server()[..]);
         call
     }
 
     /// Marks or clears tags, and gives the generation that a watched tag has thereafter.
-    fn change(
+    async fn change(
         &self,
+        way: &Way,
         script: &Script,
         tags: &TagSet,
         watched: Option<Tag>,
-        arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]),
+        arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]) + Sync,
     ) -> Result<Generation, Refused> {
         let watched = watched.or(tags.as_slice().first().copied());
         if watched.is_none() {
             return Ok(Generation::MISSING);
         }
-        let answer = self.run(script, |call, token| {
+        let arguments = |call: &mut ScriptInvocation<'_>, token: &[u8]| {
             for tag in tags.as_slice().iter().copied().chain(watched) {
                 call.key(self.keys.generation(tag));
             }
             arguments(call, token);
-        });
-        match answer {
+        };
+        match self.run(way, script, &arguments).await {
             Ok((incarnation, found)) => {
                 let found: Option<Vec<u8>> = found;
                 Ok(incarnation.of(generation(found.as_deref())))
             }
             Err(refused) if is_full(&refused) => {
-                self.forget(tags)?;
+                self.forget(way, tags).await?;
                 Ok(Generation::MISSING)
             }
             Err(refused) => Err(refused),
@@ -293,26 +334,36 @@ impl RedisStore {
     }
 
     /// Invalidates where the server has no memory left for marks: deleting needs none.
-    fn forget(&self, tags: &TagSet) -> Result<(), Refused> {
+    async fn forget(&self, way: &Way, tags: &TagSet) -> Result<(), Refused> {
         count_out_of_memory();
-        self.nodes.with_tags(|connection| {
-            let mut call = self.script(&scripts::FORGET, connection);
-            for tag in tags.as_slice() {
-                call.key(self.keys.generation(*tag));
-            }
-            call.invoke::<Value>(&mut connection.raw).map(|_| ())
-        })
+        match way {
+            Way::Blocking => self
+                .nodes
+                .with_tags(|one| at_once(self.forget_at(Line::Own(one), tags))),
+            #[cfg(feature = "tokio")]
+            Way::Shared(lane) => lane.with(|line| self.forget_at(line, tags)).await,
+        }
+    }
+
+    async fn forget_at(&self, mut line: Line<'_>, tags: &TagSet) -> RedisResult<()> {
+        let mut call = self.script(&scripts::FORGET, &line);
+        for tag in tags.as_slice() {
+            call.key(self.keys.generation(*tag));
+        }
+        line.run::<Value>(&call).await.map(drop)
     }
 }
 
 impl RedisStore {
-    fn read_entry(
+    async fn read_entry(
         &self,
+        way: &Way,
         request: &ReadRequest,
         wanted: Wanted<'_>,
     ) -> Result<ReadResponse<Bytes>, StoreError> {
         let looked = self
-            .look(request.tags(), wanted)
+            .look(way, request.tags(), wanted)
+            .await
             .map_err(|refused| failed("read", &refused))?;
         let (incarnation, remaining) = (looked.incarnation, looked.remaining);
         Ok(ReadResponse {
@@ -323,15 +374,35 @@ impl RedisStore {
         })
     }
 
-    fn mark_tags(&self, mark: &Mark<'_>, watched: Option<Tag>) -> Result<Generation, StoreError> {
+    async fn generations_of(
+        &self,
+        way: &Way,
+        tags: &[Tag],
+    ) -> Result<SmallVec<[Generation; 8]>, StoreError> {
+        let looked = self
+            .look(way, tags, Wanted::Nothing)
+            .await
+            .map_err(|refused| failed("read generations", &refused))?;
+        Ok(looked.incarnation.of_all(looked.generations))
+    }
+
+    async fn mark_tags(
+        &self,
+        way: &Way,
+        mark: &Mark<'_>,
+        watched: Option<Tag>,
+    ) -> Result<Generation, StoreError> {
         let backend = backend::encode(mark.backend);
-        let marked = self.change(&scripts::MARK, mark.tags, watched, |call, token| {
+        let arguments = |call: &mut ScriptInvocation<'_>, token: &[u8]| {
             call.arg(milliseconds(GENERATION_TTL))
                 .arg(&owners::name(mark.owner)[..])
                 .arg(milliseconds(mark.lease))
                 .arg(&backend[..])
                 .arg(token);
-        });
+        };
+        let marked = self
+            .change(way, &scripts::MARK, mark.tags, watched, arguments)
+            .await;
         let marked = match marked {
             Err(refused) if is_moving(&refused) => self.abandon().map(|()| Generation::MISSING),
             marked => marked,
@@ -345,12 +416,13 @@ impl RedisStore {
         tags: &TagSet,
         watched: Option<Tag>,
     ) -> Result<Generation, StoreError> {
-        self.change(&scripts::CLEAR, tags, watched, |call, token| {
+        let arguments = |call: &mut ScriptInvocation<'_>, token: &[u8]| {
             call.arg(milliseconds(GENERATION_TTL))
                 .arg(&owners::name(owner)[..])
                 .arg(token);
-        })
-        .map_err(|refused| failed("clear", &refused))
+        };
+        at_once(self.change(&Way::Blocking, &scripts::CLEAR, tags, watched, arguments))
+            .map_err(|refused| failed("clear", &refused))
     }
 
     fn ask_usage(&self) -> Result<Usage, Refused> {
@@ -380,19 +452,51 @@ impl RedisStore {
 impl Store for RedisStore {
     fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
         let key = self.keys.entry(request.key().as_bytes());
-        self.read_entry(request, Wanted::Entry(&key))
+        at_once(self.read_entry(&Way::Blocking, request, Wanted::Entry(&key)))
     }
 
     fn read_with_lifetime(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
         let key = self.keys.entry(request.key().as_bytes());
-        self.read_entry(request, Wanted::Lifetime(&key))
+        at_once(self.read_entry(&Way::Blocking, request, Wanted::Lifetime(&key)))
+    }
+
+    #[cfg(feature = "tokio")]
+    fn read_async<'a>(
+        &'a self,
+        request: &'a ReadRequest,
+    ) -> Option<StoreFuture<'a, ReadResponse<Bytes>>> {
+        let way = self.lanes.way(&self.nodes)?;
+        let key = self.keys.entry(request.key().as_bytes());
+        Some(Box::pin(async move {
+            self.read_entry(&way, request, Wanted::Entry(&key)).await
+        }))
+    }
+
+    #[cfg(feature = "tokio")]
+    fn read_with_lifetime_async<'a>(
+        &'a self,
+        request: &'a ReadRequest,
+    ) -> Option<StoreFuture<'a, ReadResponse<Bytes>>> {
+        let way = self.lanes.way(&self.nodes)?;
+        let key = self.keys.entry(request.key().as_bytes());
+        Some(Box::pin(async move {
+            self.read_entry(&way, request, Wanted::Lifetime(&key)).await
+        }))
     }
 
     fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError> {
-        let looked = self
-            .look(tags, Wanted::Nothing)
-            .map_err(|refused| failed("read generations", &refused))?;
-        Ok(looked.incarnation.of_all(looked.generations))
+        at_once(self.generations_of(&Way::Blocking, tags))
+    }
+
+    #[cfg(feature = "tokio")]
+    fn generations_async<'a>(
+        &'a self,
+        tags: &'a [Tag],
+    ) -> Option<StoreFuture<'a, SmallVec<[Generation; 8]>>> {
+        let way = self.lanes.way(&self.nodes)?;
+        Some(Box::pin(
+            async move { self.generations_of(&way, tags).await },
+        ))
     }
 
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
@@ -412,11 +516,23 @@ impl Store for RedisStore {
     }
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
-        self.mark_tags(mark, None).map(|_| ())
+        at_once(self.mark_tags(&Way::Blocking, mark, None)).map(drop)
     }
 
     fn mark_watching(&self, mark: &Mark<'_>, watched: Tag) -> Result<Generation, StoreError> {
-        self.mark_tags(mark, Some(watched))
+        at_once(self.mark_tags(&Way::Blocking, mark, Some(watched)))
+    }
+
+    #[cfg(feature = "tokio")]
+    fn mark_watching_async<'a>(
+        &'a self,
+        mark: &'a Mark<'a>,
+        watched: Tag,
+    ) -> Option<StoreFuture<'a, Generation>> {
+        let way = self.lanes.way(&self.nodes)?;
+        Some(Box::pin(async move {
+            self.mark_tags(&way, mark, Some(watched)).await
+        }))
     }
 
     fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError> {
@@ -439,7 +555,7 @@ impl Store for RedisStore {
                 call.arg(&tag.to_bytes()[..]);
             }
         };
-        self.run::<Value>(&scripts::EXTEND, arguments)
+        at_once(self.run::<Value>(&Way::Blocking, &scripts::EXTEND, &arguments))
             .map_err(|refused| failed("extend", &refused))?;
         Ok(())
     }
@@ -451,18 +567,19 @@ impl Store for RedisStore {
             }
             call.arg(milliseconds(GENERATION_TTL)).arg(token);
         };
-        let (_, (now, held)) = self
-            .run::<(u64, Vec<Vec<u8>>)>(&scripts::OWNERS, arguments)
-            .map_err(|refused| failed("look for abandoned marks", &refused))?;
+        let asked = self.run::<(u64, Vec<Vec<u8>>)>(&Way::Blocking, &scripts::OWNERS, &arguments);
+        let (_, (now, held)) =
+            at_once(asked).map_err(|refused| failed("look for abandoned marks", &refused))?;
         Ok(owners::abandoned(tags, &held, now))
     }
 
     /// Entries stay until their time is over or the server needs the room; none of them is current.
     fn invalidate_everything(&self) -> Result<(), StoreError> {
-        self.run::<Value>(&scripts::RENEW_ALL, |call, token| {
+        let arguments = |call: &mut ScriptInvocation<'_>, token: &[u8]| {
             call.arg(token);
-        })
-        .map_err(|refused| failed("invalidate everything", &refused))?;
+        };
+        at_once(self.run::<Value>(&Way::Blocking, &scripts::RENEW_ALL, &arguments))
+            .map_err(|refused| failed("invalidate everything", &refused))?;
         Ok(())
     }
 
