@@ -10,9 +10,10 @@ use std::thread;
 
 use bytes::Bytes;
 use kogia_core::{Generation, ReadRequest, ReadResponse, Tag};
+use smallvec::SmallVec;
 
 use crate::later::Later;
-use crate::store::{Mark, Store, StoreError, one_generation};
+use crate::store::{Mark, Store, StoreError};
 
 /// How a caller waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,20 +45,38 @@ impl Caller {
         }
     }
 
+    /// [`Store::read_with_lifetime`].
+    pub(crate) async fn read_with_lifetime(
+        self,
+        store: &dyn Store,
+        request: &ReadRequest,
+    ) -> Result<ReadResponse<Bytes>, StoreError> {
+        match self.if_async(|| store.read_with_lifetime_async(request)) {
+            Some(response) => response.await,
+            None => store.read_with_lifetime(request),
+        }
+    }
+
+    /// [`Store::generations`].
+    pub(crate) async fn generations(
+        self,
+        store: &dyn Store,
+        tags: &[Tag],
+    ) -> Result<SmallVec<[Generation; 8]>, StoreError> {
+        match self.if_async(|| store.generations_async(tags)) {
+            Some(generations) => generations.await,
+            None => store.generations(tags),
+        }
+    }
+
     /// The generation of one tag.
     pub(crate) async fn generation(
         self,
         store: &dyn Store,
         tag: Tag,
     ) -> Result<Generation, StoreError> {
-        let tags = [tag];
-        match self.if_async(|| store.generations_async(&tags)) {
-            Some(generations) => {
-                let generations = generations.await?;
-                Ok(generations.first().copied().unwrap_or(Generation::MISSING))
-            }
-            None => one_generation(store, tag),
-        }
+        let generations = self.generations(store, &[tag]).await?;
+        Ok(generations.first().copied().unwrap_or(Generation::MISSING))
     }
 
     /// [`Store::mark_watching`].

@@ -10,7 +10,8 @@ use kogia_core::{Fill, Generation, OwnerId, ReadRequest, ReadResponse, Stamp, Ta
 use smallvec::SmallVec;
 
 use super::entries::{Entries, Entry, deadline};
-use super::{Abandoned, Finding, LocalUsage, Mark, Store, StoreError, Usage};
+use super::{Abandoned, Finding, LocalUsage, Mark, Store, StoreError, StoreFuture, Usage};
+use crate::caller::{Caller, at_once};
 
 /// Keeps copies of a shared store's entries in this process, and asks the shared store on each
 /// read whether they still are current.
@@ -89,8 +90,9 @@ impl TieredStore {
 
     /// The answer to a read from the copy, if the shared store's generations say that it is
     /// current.
-    fn read_copy(
+    async fn read_copy(
         &self,
+        caller: Caller,
         request: &ReadRequest,
         copy: &Entry,
     ) -> Result<Option<ReadResponse<Bytes>>, StoreError> {
@@ -100,27 +102,29 @@ impl TieredStore {
         if self.seen.contradicts(request.tags(), &entry.stamp) {
             return Ok(None);
         }
-        let generations = self.generations(request.tags())?;
+        let generations = self.generations_for(caller, request.tags()).await?;
         let is_current = request.is_current(&entry.stamp, &generations);
         Ok(is_current.then_some(ReadResponse {
             generations,
             entry: Some(entry),
         }))
     }
-}
 
-impl Store for TieredStore {
-    fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
-        let local = self.local();
-        if let Some(copy) = local.entries.get(request.key()) {
-            if let Some(response) = self.read_copy(request, &copy)? {
+    async fn read_for(
+        &self,
+        caller: Caller,
+        request: &ReadRequest,
+    ) -> Result<ReadResponse<Bytes>, StoreError> {
+        let copy = self.local().entries.get(request.key());
+        if let Some(copy) = copy {
+            if let Some(response) = self.read_copy(caller, request, &copy).await? {
                 return Ok(response);
             }
             // What was stale or has expired once will never be of use again.
-            local.entries.remove(request.key(), &copy);
+            self.local().entries.remove(request.key(), &copy);
         }
         let sent = Instant::now();
-        let response = self.shared.read_with_lifetime(request)?;
+        let response = caller.read_with_lifetime(&*self.shared, request).await?;
         self.seen.note(request.tags(), &response.generations);
         if let Some(entry) = &response.entry
             && let Some(remaining) = entry.remaining
@@ -132,15 +136,56 @@ impl Store for TieredStore {
                 value: Bytes::copy_from_slice(&entry.value),
                 expires: deadline(sent, remaining),
             };
-            local.entries.insert(*request.key(), copy);
+            self.local().entries.insert(*request.key(), copy);
         }
         Ok(response)
     }
 
-    fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError> {
-        let generations = self.shared.generations(tags)?;
+    async fn generations_for(
+        &self,
+        caller: Caller,
+        tags: &[Tag],
+    ) -> Result<SmallVec<[Generation; 8]>, StoreError> {
+        let generations = caller.generations(&*self.shared, tags).await?;
         self.seen.note(tags, &generations);
         Ok(generations)
+    }
+
+    async fn mark_watching_for(
+        &self,
+        caller: Caller,
+        mark: &Mark<'_>,
+        watched: Tag,
+    ) -> Result<Generation, StoreError> {
+        let marked = caller.mark_watching(&*self.shared, mark, watched).await;
+        self.seen.renew(mark.tags);
+        marked.inspect(|generation| self.seen.note(&[watched], &[*generation]))
+    }
+}
+
+impl Store for TieredStore {
+    fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
+        at_once(self.read_for(Caller::Blocking, request))
+    }
+
+    fn read_async<'a>(
+        &'a self,
+        request: &'a ReadRequest,
+    ) -> Option<StoreFuture<'a, ReadResponse<Bytes>>> {
+        let waits = self.waits();
+        waits.then(|| Box::pin(self.read_for(Caller::Async, request)) as _)
+    }
+
+    fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError> {
+        at_once(self.generations_for(Caller::Blocking, tags))
+    }
+
+    fn generations_async<'a>(
+        &'a self,
+        tags: &'a [Tag],
+    ) -> Option<StoreFuture<'a, SmallVec<[Generation; 8]>>> {
+        let waits = self.waits();
+        waits.then(|| Box::pin(self.generations_for(Caller::Async, tags)) as _)
     }
 
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
@@ -172,9 +217,16 @@ impl Store for TieredStore {
     }
 
     fn mark_watching(&self, mark: &Mark<'_>, watched: Tag) -> Result<Generation, StoreError> {
-        let marked = self.shared.mark_watching(mark, watched);
-        self.seen.renew(mark.tags);
-        marked.inspect(|generation| self.seen.note(&[watched], &[*generation]))
+        at_once(self.mark_watching_for(Caller::Blocking, mark, watched))
+    }
+
+    fn mark_watching_async<'a>(
+        &'a self,
+        mark: &'a Mark<'a>,
+        watched: Tag,
+    ) -> Option<StoreFuture<'a, Generation>> {
+        let waits = self.waits();
+        waits.then(|| Box::pin(self.mark_watching_for(Caller::Async, mark, watched)) as _)
     }
 
     fn clear_watching(
