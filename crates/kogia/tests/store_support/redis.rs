@@ -177,7 +177,9 @@ impl Store for Awaited {
     }
 
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
-        self.store.fill(fill, rows, value, ttl)
+        self.store.fill(fill, rows, value, ttl)?;
+        // The next call on that connection waits until the entry is stored, and ours are on another.
+        self.store.generations(fill.tags()).map(drop)
     }
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
