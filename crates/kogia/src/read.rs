@@ -170,16 +170,6 @@ impl Reader<'_> {
         query: &Query<'_>,
         statement: &Arc<Statement>,
         access: &dyn Fn(&Statement, &[Tag]) -> Access,
-    ) -> Result<Planned, Step> {
-        self.try_plan(query, statement, access)
-            .map_err(|reason| bypass(self.database, query, reason))
-    }
-
-    fn try_plan(
-        &self,
-        query: &Query<'_>,
-        statement: &Arc<Statement>,
-        access: &dyn Fn(&Statement, &[Tag]) -> Access,
     ) -> Result<Planned, BypassReason> {
         let cache = self.database.inner_cache();
         if query.options.mode == QueryMode::Bypass {
@@ -274,44 +264,55 @@ impl Reader<'_> {
 impl Planned {
     /// Asks the store.
     pub(crate) async fn ask(
-        &self,
+        self,
         cache: &CacheInner,
         caller: Caller,
-    ) -> Result<ReadResponse<Bytes>, BypassReason> {
+    ) -> Result<Asked, BypassReason> {
         caller.catch_up(&cache.later).await;
         if cache.is_pending(self.request.tags()) {
             return Err(BypassReason::InvalidationPending);
         }
-        let response = caller.read(&*cache.store, &self.request).await;
-        response.map_err(|error| {
-            cache.events.store_failed(&error);
-            BypassReason::StoreFailed
-        })
+        match caller.read(&*cache.store, &self.request).await {
+            Ok(response) => Ok(Asked {
+                planned: self,
+                response,
+            }),
+            Err(error) => {
+                cache.events.store_failed(&error);
+                Err(BypassReason::StoreFailed)
+            }
+        }
     }
+}
 
-    /// What comes of the store's answer; `private` is what the session's transaction keeps to itself.
+/// A read that the store has answered.
+pub(crate) struct Asked {
+    planned: Planned,
+    response: ReadResponse<Bytes>,
+}
+
+impl Asked {
+    /// What comes of a read that was planned, and asked the store unless it bypasses; `private` is
+    /// what the session's transaction keeps to itself.
     pub(crate) fn step(
-        self,
+        asked: Result<Asked, BypassReason>,
         database: &Database,
         query: &Query<'_>,
-        response: Result<ReadResponse<Bytes>, BypassReason>,
         private: PrivateValue<'_>,
     ) -> Step {
-        let decided = response.and_then(|response| self.decide(database, query, response, private));
-        match decided {
-            Ok((outcome, step)) => {
-                database.inner_cache().events.read(query.sql, &outcome);
-                step
-            }
-            Err(reason) => bypass(database, query, reason),
-        }
+        let decided = asked.and_then(|asked| asked.decide(database, query, private));
+        let (outcome, step) = decided.unwrap_or_else(|reason| {
+            let outcome = ReadOutcome::Bypass(reason);
+            (outcome, Step::Run(Permit::bypass(database)))
+        });
+        database.inner_cache().events.read(query.sql, &outcome);
+        step
     }
 
     fn decide(
         self,
         database: &Database,
         query: &Query<'_>,
-        mut response: ReadResponse<Bytes>,
         private: PrivateValue<'_>,
     ) -> Result<(ReadOutcome, Step), BypassReason> {
         let Planned {
@@ -319,7 +320,8 @@ impl Planned {
             access,
             ttl,
             waits,
-        } = self;
+        } = self.planned;
+        let mut response = self.response;
         if access == Access::Private {
             response.entry = private(request.key());
         }
@@ -357,13 +359,6 @@ impl Planned {
         permit.fill = Some(fill);
         Ok((outcome, Step::Run(permit)))
     }
-}
-
-/// The query runs, and nothing is stored.
-fn bypass(database: &Database, query: &Query<'_>, reason: BypassReason) -> Step {
-    let outcome = ReadOutcome::Bypass(reason);
-    database.inner_cache().events.read(query.sql, &outcome);
-    Step::Run(Permit::bypass(database))
 }
 
 fn look_into(database: &Database, why: ReadBypass, tags: &[Tag]) {

@@ -13,7 +13,8 @@ use kogia_core::{
 use crate::cache::{Marking, Marks, WriteError};
 use crate::caller::{Caller, at_once};
 use crate::database::{Database, LoadedCatalog};
-use crate::read::{Answer, Encoded, Lookup, Permit, Planned, Query, Reader, Step};
+use crate::event::BypassReason;
+use crate::read::{Answer, Asked, Encoded, Lookup, Permit, Planned, Query, Reader, Step};
 use crate::store::{Backend, StoreError};
 
 /// One database connection's life.
@@ -461,14 +462,11 @@ impl Source for Session {
         };
         let statement = self.catalog.analyzer.analyze(query.sql);
         let access = |statement: &Statement, tags: &[Tag]| self.state.access(statement, tags);
-        let planned = match reader.plan(query, &statement, &access) {
-            Ok(planned) => planned,
-            Err(step) => return step,
+        let asked = match reader.plan(query, &statement, &access) {
+            Ok(planned) => planned.ask(self.database.inner_cache(), caller).await,
+            Err(reason) => Err(reason),
         };
-        let response = planned.ask(self.database.inner_cache(), caller).await;
-        planned.step(&self.database, query, response, &|key| {
-            self.private.get(key)
-        })
+        Asked::step(asked, &self.database, query, &|key| self.private.get(key))
     }
 
     async fn before(&mut self, query: &Query<'_>, caller: Caller) -> Result<Running, WriteError> {
@@ -488,12 +486,11 @@ impl Source for Session {
 
 impl Source for &Database {
     async fn step(&mut self, query: &Query<'_>, caller: Caller) -> Step {
-        let planned = match self.plan(query) {
-            Ok(planned) => planned,
-            Err(step) => return step,
+        let asked = match self.plan(query) {
+            Ok(planned) => planned.ask(self.inner_cache(), caller).await,
+            Err(reason) => Err(reason),
         };
-        let response = planned.ask(self.inner_cache(), caller).await;
-        planned.step(self, query, response, &|_| None)
+        Asked::step(asked, self, query, &|_| None)
     }
 
     async fn before(&mut self, query: &Query<'_>, caller: Caller) -> Result<Running, WriteError> {
@@ -552,7 +549,7 @@ impl Database {
         drive_blocking(&mut &*self, query, run, encode)
     }
 
-    fn plan(&self, query: &Query<'_>) -> Result<Planned, Step> {
+    fn plan(&self, query: &Query<'_>) -> Result<Planned, BypassReason> {
         let catalog = self.catalog();
         let statement = catalog.analyzer.analyze(query.sql);
         let reader = Reader {
