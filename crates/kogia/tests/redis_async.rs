@@ -15,8 +15,9 @@ use kogia::{
     WriteError,
 };
 use rustix::process::Signal;
+use store_support::awaited::Awaited;
 use store_support::proxy::Proxy;
-use store_support::redis::{Awaited, Server, open};
+use store_support::redis::{Server, open};
 use store_support::*;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;

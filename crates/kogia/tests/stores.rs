@@ -90,7 +90,7 @@ macro_rules! on_servers {
         #[test]
         fn redis_async() {
             let store = super::store_support::redis::store(stringify!($name));
-            super::$name(&super::store_support::redis::Awaited::over(store));
+            super::$name(&super::store_support::awaited::Awaited::over(store));
         }
 
         #[cfg(all(feature = "redis", feature = "tokio"))]
@@ -98,7 +98,7 @@ macro_rules! on_servers {
         fn tier_over_redis_async() {
             let shared = super::store_support::redis::store(stringify!($name));
             let tier = super::tier(std::sync::Arc::new(shared));
-            super::$name(&super::store_support::redis::Awaited::over(tier));
+            super::$name(&super::store_support::awaited::Awaited::over(tier));
         }
 
         #[cfg(feature = "redis")]
