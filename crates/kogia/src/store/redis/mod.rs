@@ -160,8 +160,9 @@ impl RedisStore {
         wanted: Wanted<'_>,
         slots: Slots,
     ) -> RedisResult<Found> {
-        let mut get = redis::cmd("MGET");
-        get.arg(&self.keys.incarnation);
+        let room = (tags.len() + 2) * (self.keys.entries.len() + 32);
+        let mut get = redis::Cmd::with_capacity(tags.len() + 3, room);
+        get.arg("MGET").arg(&self.keys.incarnation);
         for tag in tags {
             get.arg(self.keys.generation(*tag));
         }
