@@ -339,6 +339,23 @@ mod tests {
         assert_eq!(are_done.try_iter().count(), MOST_WAITING);
     }
 
+    /// Not even a job that panics keeps those that await from going on.
+    #[test]
+    fn callers_that_await_find_the_work_done() {
+        let later = Later::new(true);
+        let (is_done, are_done) = mpsc::channel();
+        for number in 0..10 {
+            let is_done = is_done.clone();
+            later.work(move || {
+                assert_ne!(number, 5, "a job panics");
+                is_done.send(()).unwrap();
+            });
+        }
+        crate::caller::at_once(later.caught_up());
+        assert_eq!(are_done.try_iter().count(), 9);
+        assert!(!later.is_behind());
+    }
+
     #[test]
     fn work_may_want_to_catch_up() {
         let later = Arc::new(Later::new(true));
