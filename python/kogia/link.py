@@ -244,7 +244,7 @@ class Link:
             and self.wrapper.autocommit
             and self.raw is self.wrapper.connection
             and self.session is not None
-            and not self.session.in_transaction()
+            and self.session.is_settled()
         )
 
     def run(self, sql: str, params: Any, call: Callable[[], T], cursor: Any = None) -> T:
@@ -342,7 +342,7 @@ class Link:
                 self.changed[invalidations.EVERYTHING] = sql
         if self.changed and not in_transaction:
             changed, self.changed = self.changed, {}
-            if outcome is not False and sql != "ROLLBACK":
+            if outcome is not False and _first_word(sql).rstrip(";") != "ROLLBACK":
                 self.invalidated(changed)
 
     def invalidated(self, changed: dict[str, str]) -> None:

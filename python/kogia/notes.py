@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from . import engine, stores
 
-# Two of five hundred tables share a place every other time. The file has holes where there is nothing.
+# Two of five hundred tables share a place every other time. The file takes two megabytes.
 _PLACES = 1 << 18
 # How many seconds a process may not notice that somebody has deleted the folder.
 _WATCH_INTERVAL = 1.0
@@ -57,8 +57,9 @@ def write(name: str, text: str = "") -> None:
     if text:
         # First, so that nobody finds the moment and an older text.
         shared.write_text(name, f"{now}\n{text[:_LONGEST_TEXT]}")
-    if shared.moments is not None:
-        shared.moments[_place(name)] = now
+    moments = shared.moments
+    if moments is not None:
+        moments[_place(name)] = now
 
 
 def read(name: str) -> Note | None:
@@ -97,26 +98,27 @@ class _Shared:
 
     def watch(self) -> None:
         """Maps the file of the moments, if it is another one than before."""
-        self.watched = time.monotonic()
         path = self.folder / "moments"
         try:
             found = os.stat(path)
-            if (found.st_dev, found.st_ino) == self._file:
-                return
+            is_ours = (found.st_dev, found.st_ino) == self._file
         except OSError:
-            pass
-        self.moments = None
-        with contextlib.suppress(OSError), self._open(path) as file:
-            found = os.fstat(file.fileno())
-            if found.st_size < 8 * _PLACES:
-                file.truncate(8 * _PLACES)
-            self.moments = memoryview(mmap.mmap(file.fileno(), 8 * _PLACES)).cast("Q")
-            self._file = (found.st_dev, found.st_ino)
+            is_ours = False
+        if not is_ours:
+            # Another thread may be about to use the old ones, so they stay until there are new ones.
+            with contextlib.suppress(OSError), self._open(path) as file:
+                # A page without a place on a disk that is full would end the process.
+                os.posix_fallocate(file.fileno(), 0, 8 * _PLACES)
+                found = os.fstat(file.fileno())
+                self.moments = memoryview(mmap.mmap(file.fileno(), 8 * _PLACES)).cast("Q")
+                self._file = (found.st_dev, found.st_ino)
+        self.watched = time.monotonic()
 
     def moment(self, name: str) -> int:
         """When something last happened, in nanoseconds since 1970; 0 if never."""
         self.watch()
-        return 0 if self.moments is None else self.moments[_place(name)]
+        moments = self.moments
+        return 0 if moments is None else moments[_place(name)]
 
     def write_text(self, name: str, text: str) -> None:
         with contextlib.suppress(OSError), self._open(self.folder / name) as file:

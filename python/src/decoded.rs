@@ -22,11 +22,15 @@ const BLOAT: u64 = 6;
 /// The rows of a stored result, in a list of the caller's own; `None` if the bytes are no rows.
 pub(crate) fn rows<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Option<Bound<'py, PyList>>> {
     let name = *blake3::hash(bytes).as_bytes();
-    {
+    // The list is made when the lock is free again: Python may collect garbage whenever it makes an
+    // object, and what is run then may come by here.
+    let found = {
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = kept.as_mut().and_then(|kept| kept.get(&name)) {
-            return kept.rows.bind(py).as_sequence().to_list().map(Some);
-        }
+        let found = kept.as_mut().and_then(|kept| kept.get(&name));
+        found.map(|kept| kept.rows.clone_ref(py))
+    };
+    if let Some(rows) = found {
+        return rows.bind(py).as_sequence().to_list().map(Some);
     }
     let Some((rows, is_frozen)) = rows::decode(py, bytes)? else {
         return Ok(None);

@@ -286,6 +286,11 @@ impl Session {
         (!inner.session.in_transaction()).then(|| self.has_work(&inner))
     }
 
+    /// Whether a read that runs now, by itself, changes nothing that is known of the session.
+    fn is_settled(&self) -> bool {
+        self.lock().session.is_settled()
+    }
+
     /// Whether a transaction is open, or may be.
     fn in_transaction(&self) -> bool {
         self.lock().session.in_transaction()

@@ -170,6 +170,15 @@ def test_notes_that_cannot_be_written(monkeypatch, tmp_path):
     assert notes.read("anything") is None
 
 
+def test_moments_have_their_place_on_the_disk(monkeypatch, tmp_path):
+    """A page without one ends the process when the disk is full."""
+    monkeypatch.setattr(notes, "_folder", lambda: str(tmp_path / "notes"))
+    Author.objects.create(name="Melville")
+    found = (tmp_path / "notes" / "moments").stat()
+    assert found.st_blocks * 512 >= found.st_size > 0
+    assert api.get_last_invalidation(Author) > 0
+
+
 def test_notes_of_a_store_in_memory(monkeypatch):
     monkeypatch.setattr(notes, "_folder", lambda: None)
     notes.forget()

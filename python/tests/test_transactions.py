@@ -429,3 +429,49 @@ def test_other_zones_are_other_results():
             Book.objects.update(published="2020-01-01 00:00+00:00" if use else "2020-01-01 00:00")
             for _ in range(2):
                 assert (Book.objects.get().published.tzinfo is not None) == use
+
+
+def test_what_a_loop_over_rows_writes_is_not_taken_for_committed():
+    Author.objects.create(name="Poe")
+
+    def everything():
+        return list(Author.objects.order_by("pk"))
+
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        rows = Author.objects.order_by("pk").iterator(chunk_size=1)
+        next(rows)
+        Author.objects.create(name="Whitman")
+        list(rows)
+        raise ZeroDivisionError
+    assert [author.name for author in everything()] == ["Melville", "Poe"]
+    if not IS_SQLITE:
+        assert elsewhere(names) == ["Melville", "Poe"]
+
+
+def test_a_loop_over_rows_that_writes_them_is_followed_by_reads_of_what_it_wrote():
+    Author.objects.create(name="Poe")
+    with transaction.atomic():
+        Author.objects.update(name="Alcott")
+        for number, author in enumerate(Author.objects.order_by("pk").iterator(chunk_size=1)):
+            Author.objects.filter(pk=author.pk).update(name=f"n{number}")
+        found = [author.name for author in Author.objects.order_by("pk")]
+        assert found == ["n0", "n1"]
+
+
+@only(IS_MYSQL)  # Only there may a level be for the next transaction alone.
+def test_a_read_uses_up_the_level_of_the_next_transaction():
+    level = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+
+    def everything():
+        return [author.name for author in Author.objects.order_by("name")]
+
+    with connection.cursor() as cursor:
+        cursor.execute(level)
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        list(Author.objects.filter(name="nobody"))
+        cursor.execute("START TRANSACTION")
+        list(Author.objects.filter(name="nobody else"))
+        elsewhere(lambda: Author.objects.create(name="Poe"))
+        assert everything() == ["Melville"]
+        cursor.execute("COMMIT")
+    assert elsewhere(everything) == everything() == ["Melville", "Poe"]

@@ -439,6 +439,13 @@ impl SessionState {
         self.transaction.is_some()
     }
 
+    /// Whether a read that runs now, by itself, changes nothing that is known of the session: no
+    /// transaction is open, and nothing was said for the next one alone.
+    pub fn is_settled(&self) -> bool {
+        let is_said = self.next_isolation.is_some() && !self.next_isolation_used;
+        self.transaction.is_none() && !is_said
+    }
+
     /// Whether the connection differs from a fresh one, so that a pool must not hand it to
     /// somebody else as such.
     pub fn is_altered(&self) -> bool {

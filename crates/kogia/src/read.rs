@@ -15,6 +15,7 @@ use crate::database::{Database, LoadedCatalog};
 use crate::event::{BypassReason, ReadOutcome};
 use crate::flight::{Boarding, Leader, Waiter};
 use crate::policy::{QueryMode, QueryOptions};
+use crate::session::Era;
 use crate::watch::Watch;
 
 /// A query as a front end asks it.
@@ -111,6 +112,8 @@ pub struct Permit {
     leader: Option<Leader>,
     ttl: Duration,
     private: bool,
+    /// That of the session which looked the query up, where its result may come late.
+    era: Option<Era>,
 }
 
 impl Permit {
@@ -162,7 +165,18 @@ impl Permit {
             leader: None,
             ttl: Duration::ZERO,
             private: false,
+            era: None,
         }
+    }
+
+    /// The permit, for a result that ends in this era.
+    pub(crate) fn of(self, era: Era) -> Permit {
+        let era = Some(era);
+        Permit { era, ..self }
+    }
+
+    pub(crate) fn is_of(&self, era: Era) -> bool {
+        self.era == Some(era)
     }
 }
 
@@ -379,6 +393,7 @@ impl Asked {
             private: access == Access::Private,
             leader: None,
             fill: None,
+            era: None,
         };
         let options = query.options;
         if !permit.private && options.mode == QueryMode::Cached {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use kogia_core::{
@@ -38,6 +39,19 @@ pub struct Session {
     /// The catalog that the open transaction's first write was analysed by.
     written_under: Option<Option<Generation>>,
     catalogs_mixed: bool,
+    era: Era,
+}
+
+/// What a result must not have on both sides, its look-up and its end: a write, a transaction's edge,
+/// whatever changes the session, or another session. No two are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Era(u64);
+
+impl Era {
+    fn new() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Era(LAST.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// A statement that is about to be sent, or under way; see [`Session::before`].
@@ -85,6 +99,7 @@ impl Session {
             waits: false,
             written_under: None,
             catalogs_mixed: false,
+            era: Era::new(),
         }
     }
 
@@ -136,14 +151,21 @@ impl Session {
         self.waits = waits;
         match step {
             Step::Answer(value) => Lookup::Cached(value),
-            Step::Run(permit) => Lookup::Run(permit),
+            Step::Run(permit) => Lookup::Run(permit.of(self.era)),
             // A session that does not wait is never told to.
             Step::Wait(_) | Step::Watch(_) => Lookup::Run(Permit::bypass(&self.database)),
         }
     }
 
     /// The second half: stores the result of a query that [`Session::look_up`] permitted to run.
+    ///
+    /// Its rows may have been read one by one, and not if the session has written, begun or ended a
+    /// transaction, or changed in another way meanwhile: then they may be what nobody else sees, or
+    /// what the session itself no longer does.
     pub fn fill(&mut self, permit: Permit, result: Encoded) {
+        if !permit.is_of(self.era) {
+            return;
+        }
         if let Some((fill, result)) = permit.finish(result) {
             self.private.insert(&fill, result);
         }
@@ -185,6 +207,9 @@ impl Session {
         self.read_commit_generation(caller).await;
         let statement = self.catalog.analyzer.analyze(sql);
         let mut execution = self.state.plan(&statement, parameters);
+        if statement.is_write() || !statement.effects.is_empty() {
+            self.era = Era::new();
+        }
         let undoes = |effect: &Effect| matches!(effect, Effect::RollbackTo(_) | Effect::Execute(_));
         if statement.effects.iter().any(undoes) {
             // Nobody knows which of the transaction's own entries saw what is undone.
@@ -272,6 +297,9 @@ impl Session {
 
     /// What the driver itself knows about the connection's transaction, where it can tell.
     pub fn observe_transaction(&mut self, open: bool) {
+        if open != self.state.in_transaction() {
+            self.era = Era::new();
+        }
         self.state.observe_transaction(open);
         if !open {
             self.private.clear();
@@ -300,6 +328,11 @@ impl Session {
     /// somebody else as such.
     pub fn is_altered(&self) -> bool {
         self.state.is_altered()
+    }
+
+    /// Whether a read that runs now, by itself, changes nothing that is known of the session.
+    pub fn is_settled(&self) -> bool {
+        self.state.is_settled()
     }
 
     /// Whether a transaction is open, or may be.

@@ -17,8 +17,8 @@ use kogia::core::{
 };
 use kogia::{
     Abandoned, Answer, Backend, BypassReason, Cache, CacheBuilder, Database, DatabaseConfig,
-    Encoded, Event, Mark, MemoryStore, OnStoreFailure, Query, QueryMode, QueryOptions, ReadOutcome,
-    Resolver, Session, Store, StoreError, TablePolicy, Usage, Verdict, WriteError,
+    Encoded, Event, Lookup, Mark, MemoryStore, OnStoreFailure, Query, QueryMode, QueryOptions,
+    ReadOutcome, Resolver, Session, Store, StoreError, TablePolicy, Usage, Verdict, WriteError,
 };
 use smallvec::SmallVec;
 
@@ -247,6 +247,46 @@ fn a_transaction_reads_its_own_writes_and_nobody_else_does() {
     run(&mut session, "COMMIT");
     assert_eq!(read(&database, BOOKS, 4), (4, false));
     assert_eq!(session_read(&mut session, BOOKS, 5), (4, true));
+}
+
+/// Rows may be taken one by one, and a good deal may happen meanwhile.
+#[test]
+fn a_result_is_not_stored_after_what_came_between_it_and_its_look_up() {
+    let (_, database) = cache();
+    let look_up = |session: &mut Session| {
+        let options = QueryOptions::default();
+        let query = Query {
+            sql: BOOKS,
+            parameters: Some(&[]),
+            shape: b"test",
+            options: &options,
+        };
+        match session.look_up(&query) {
+            Lookup::Run(permit) => permit,
+            Lookup::Cached(_) => panic!("a result was stored that must not be"),
+        }
+    };
+    for between in [
+        &["BEGIN", WRITE, "ROLLBACK"][..],
+        &["BEGIN", WRITE],
+        &["SET search_path = other"],
+    ] {
+        let mut session = database.session(Backend::Unknown);
+        let permit = look_up(&mut session);
+        between.iter().for_each(|sql| run(&mut session, sql));
+        session.fill(permit, encoded(&1).unwrap());
+        look_up(&mut database.session(Backend::Unknown));
+        look_up(&mut session);
+    }
+    // Nor by another session, which another connection has.
+    let permit = look_up(&mut database.session(Backend::Unknown));
+    let mut other = database.session(Backend::Unknown);
+    other.fill(permit, encoded(&1).unwrap());
+    let permit = look_up(&mut other);
+    // Other reads change nothing.
+    run(&mut other, SHOPS);
+    other.fill(permit, encoded(&1).unwrap());
+    assert_eq!(read(&database, BOOKS, 2), (1, true));
 }
 
 #[test]
