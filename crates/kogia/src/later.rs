@@ -396,6 +396,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::caller::at_once;
 
     #[test]
     fn without_a_thread_the_caller_does_the_work() {
@@ -458,7 +459,7 @@ mod tests {
                 is_done.send(()).unwrap();
             });
         }
-        crate::caller::at_once(later.caught_up());
+        at_once(later.caught_up());
         assert_eq!(are_done.try_iter().count(), 9);
         assert!(!later.is_behind());
     }
@@ -508,6 +509,29 @@ mod tests {
         assert!(stored.starts_with(&[0, 1]), "{stored:?}");
         later.work(move || done.send((9, thread::current().id())).unwrap());
         assert_eq!(are_done.try_iter().last(), Some((9, caller)));
+    }
+
+    /// Whoever awaits finds stored what it asks for, and does not wait for other results.
+    #[test]
+    fn callers_that_await_wait_for_what_they_ask_for() {
+        let later = Later::new(Background::Fills);
+        let key = |number| QueryKey::from_bytes([number; 32]);
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let (done, is_done) = mpsc::channel();
+        later.fill(key(1), move || {
+            may_go_on.recv().unwrap();
+            done.send(thread::current().id()).unwrap();
+        });
+        at_once(later.caught_up_with(&key(7)));
+        at_once(later.caught_up_with_marks());
+        assert!(is_done.try_recv().is_err());
+        go_on.send(()).unwrap();
+        at_once(later.caught_up_with(&key(1)));
+        assert!(
+            is_done
+                .try_recv()
+                .is_ok_and(|id| id != thread::current().id())
+        );
     }
 
     #[test]

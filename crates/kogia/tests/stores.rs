@@ -118,6 +118,14 @@ macro_rules! on_servers {
             super::$name(&super::told(shared));
         }
 
+        #[cfg(all(feature = "redis", feature = "tokio"))]
+        #[test]
+        fn tier_that_redis_tells_async() {
+            let shared = super::store_support::redis::store(stringify!($name));
+            let tier = super::told(shared);
+            super::$name(&super::store_support::awaited::Awaited::over(tier));
+        }
+
         #[cfg(feature = "memcached")]
         #[test]
         fn memcached() {

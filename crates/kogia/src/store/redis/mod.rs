@@ -102,14 +102,23 @@ impl RedisStore {
         tags: &[Tag],
         wanted: Wanted<'_>,
     ) -> Result<Looked, Refused> {
-        let meanwhile = match way {
-            Way::Blocking(meanwhile) => meanwhile,
+        match way {
+            Way::Blocking(meanwhile) => self.look_blocking(meanwhile, tags, wanted),
             #[cfg(feature = "tokio")]
             Way::Shared(lane) => {
                 let look = |line| self.look_at(line, tags, wanted, Slots::One);
-                return lane.with(look).await;
+                lane.with(look).await
             }
-        };
+        }
+    }
+
+    /// [`RedisStore::look`] in one server, or in the nodes of a cluster.
+    fn look_blocking(
+        &self,
+        meanwhile: &mut Meanwhile<'_>,
+        tags: &[Tag],
+        wanted: Wanted<'_>,
+    ) -> Result<Looked, Refused> {
         let mut look_at = |one: &mut Connection, wanted, slots| {
             let line = Line::Own(one, meanwhile);
             at_once(self.look_at(line, tags, wanted, slots))
