@@ -8,6 +8,7 @@ use kogia_core::{
     Access, Decision, Fill, Generation, KeyPrefix, Parameter, QueryKey, ReadBypass, ReadRequest,
     ReadResponse, Statement, Tag, Uncacheable,
 };
+use smallvec::SmallVec;
 
 use crate::cache::CacheInner;
 use crate::caller::{Caller, at_once};
@@ -16,6 +17,7 @@ use crate::event::{BypassReason, ReadOutcome};
 use crate::flight::{Boarding, Leader, Waiter};
 use crate::policy::{QueryMode, QueryOptions};
 use crate::session::Era;
+use crate::store::StoreError;
 use crate::watch::Watch;
 
 /// A query as a front end asks it.
@@ -318,11 +320,33 @@ impl Planned {
             Place::Transaction | Place::Nowhere => caller
                 .generations(&*cache.store, self.request.tags())
                 .await
-                .map(|generations| ReadResponse {
-                    generations,
-                    entry: None,
-                }),
+                .map(without_entry),
         };
+        self.answered(cache, response)
+    }
+
+    /// [`Planned::ask`] for a caller that blocks: without a future, which would be copied when it is
+    /// moved.
+    pub(crate) fn ask_blocking(self, cache: &CacheInner) -> Result<Asked, BypassReason> {
+        cache.later.catch_up_with(self.request.key());
+        if cache.is_pending(self.request.tags()) {
+            return Err(BypassReason::InvalidationPending);
+        }
+        let response = match self.place {
+            Place::Store => cache.store.read(&self.request),
+            Place::Transaction | Place::Nowhere => cache
+                .store
+                .generations(self.request.tags())
+                .map(without_entry),
+        };
+        self.answered(cache, response)
+    }
+
+    fn answered(
+        self,
+        cache: &CacheInner,
+        response: Result<ReadResponse<Bytes>, StoreError>,
+    ) -> Result<Asked, BypassReason> {
         match response {
             Ok(response) => Ok(Asked {
                 planned: self,
@@ -333,6 +357,13 @@ impl Planned {
                 Err(BypassReason::StoreFailed)
             }
         }
+    }
+}
+
+fn without_entry(generations: SmallVec<[Generation; 8]>) -> ReadResponse<Bytes> {
+    ReadResponse {
+        generations,
+        entry: None,
     }
 }
 

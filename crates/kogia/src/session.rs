@@ -141,11 +141,11 @@ impl Session {
     /// [`Session::after`]); its result goes to [`Session::fill`].
     pub fn look_up(&mut self, query: &Query<'_>) -> Lookup {
         let waits = std::mem::take(&mut self.waits);
-        let mut step = at_once(self.step(query, Caller::Blocking, true));
+        let mut step = self.step_blocking(query, true);
         if let Step::Watch(watch) = step {
             step = match watch.wait() {
                 Some(value) => Step::Answer(value),
-                None => at_once(self.step(query, Caller::Blocking, false)),
+                None => self.step_blocking(query, false),
             };
         }
         self.waits = waits;
@@ -388,12 +388,10 @@ impl Session {
 trait Source {
     /// Takes one read as far as it goes without running the query or waiting for another reader;
     /// `watches` says whether it may be told to wait for another process.
-    fn step(
-        &mut self,
-        query: &Query<'_>,
-        caller: Caller,
-        watches: bool,
-    ) -> impl Future<Output = Step> + Send;
+    fn step(&mut self, query: &Query<'_>, watches: bool) -> impl Future<Output = Step> + Send;
+
+    /// [`Source::step`] for a caller that blocks.
+    fn step_blocking(&mut self, query: &Query<'_>, watches: bool) -> Step;
 
     /// The query is about to run.
     fn before(
@@ -421,7 +419,7 @@ where
 {
     let mut watches = true;
     loop {
-        match source.step(query, Caller::Async, watches).await {
+        match source.step(query, watches).await {
             Step::Answer(value) => return Ok(Answer::Cached(value)),
             Step::Wait(waiter) => {
                 watches = false;
@@ -462,7 +460,7 @@ where
 {
     let mut watches = true;
     loop {
-        match at_once(source.step(query, Caller::Blocking, watches)) {
+        match source.step_blocking(query, watches) {
             Step::Answer(value) => return Ok(Answer::Cached(value)),
             Step::Wait(waiter) => {
                 watches = false;
@@ -513,10 +511,8 @@ fn outcome(succeeded: bool, marked: bool) -> Outcome {
     }
 }
 
-impl Source for Session {
-    async fn step(&mut self, query: &Query<'_>, caller: Caller, watches: bool) -> Step {
-        self.follow_catalog();
-        self.read_commit_generation(caller).await;
+impl Session {
+    fn plan(&self, query: &Query<'_>, watches: bool) -> Result<Planned, BypassReason> {
         let reader = Reader {
             database: &self.database,
             catalog: &self.catalog,
@@ -526,10 +522,29 @@ impl Source for Session {
         };
         let statement = self.catalog.analyzer.analyze(query.sql);
         let access = |statement: &Statement, tags: &[Tag]| self.state.access(statement, tags);
-        let asked = match reader.plan(query, &statement, &access) {
-            Ok(planned) => planned.ask(self.database.inner_cache(), caller).await,
+        reader.plan(query, &statement, &access)
+    }
+}
+
+impl Source for Session {
+    async fn step(&mut self, query: &Query<'_>, watches: bool) -> Step {
+        self.follow_catalog();
+        self.read_commit_generation(Caller::Async).await;
+        let asked = match self.plan(query, watches) {
+            Ok(planned) => {
+                let cache = self.database.inner_cache();
+                planned.ask(cache, Caller::Async).await
+            }
             Err(reason) => Err(reason),
         };
+        Asked::step(asked, &self.database, query, &|key| self.private.get(key))
+    }
+
+    fn step_blocking(&mut self, query: &Query<'_>, watches: bool) -> Step {
+        self.follow_catalog();
+        at_once(self.read_commit_generation(Caller::Blocking));
+        let planned = self.plan(query, watches);
+        let asked = planned.and_then(|planned| planned.ask_blocking(self.database.inner_cache()));
         Asked::step(asked, &self.database, query, &|key| self.private.get(key))
     }
 
@@ -549,11 +564,17 @@ impl Source for Session {
 }
 
 impl Source for &Database {
-    async fn step(&mut self, query: &Query<'_>, caller: Caller, watches: bool) -> Step {
+    async fn step(&mut self, query: &Query<'_>, watches: bool) -> Step {
         let asked = match self.plan(query, watches) {
-            Ok(planned) => planned.ask(self.inner_cache(), caller).await,
+            Ok(planned) => planned.ask(self.inner_cache(), Caller::Async).await,
             Err(reason) => Err(reason),
         };
+        Asked::step(asked, self, query, &|_| None)
+    }
+
+    fn step_blocking(&mut self, query: &Query<'_>, watches: bool) -> Step {
+        let planned = self.plan(query, watches);
+        let asked = planned.and_then(|planned| planned.ask_blocking(self.inner_cache()));
         Asked::step(asked, self, query, &|_| None)
     }
 
