@@ -7,6 +7,7 @@ mod store_support;
 use std::process::{Child, Command, Stdio};
 
 use kogia::Store;
+use kogia::core::Decision;
 use rustix::process::{Pid, Signal, kill_process};
 use store_support::load::work_during;
 use store_support::redis::{Server, open};
@@ -101,8 +102,6 @@ impl Sentinel {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sentinel.conf");
         let spawn = |port| {
-            // A primary may be silent for longer than a connection takes its server for the primary
-            // without asking, which is a second.
             let text = format!(
                 "port {port}\nbind 127.0.0.1\nsentinel monitor shop 127.0.0.1 {primary} 2\n\
                  sentinel down-after-milliseconds shop 1300\nsentinel failover-timeout shop 2000\n"
@@ -120,9 +119,14 @@ impl Sentinel {
             child,
             _folder: folder,
         };
-        // They look, ask and tell ten times a second, not every few seconds.
-        for period in ["info-period", "ask-period", "publish-period"] {
-            let said = sentinel.ask(&["SENTINEL", "DEBUG", period, "100"]);
+        // They look and ask ten times a second, not every few seconds. They tell each other less often:
+        // four times this period after one of them has promoted a replica, the others take that back.
+        for (period, milliseconds) in [
+            ("info-period", "100"),
+            ("ask-period", "100"),
+            ("publish-period", "1000"),
+        ] {
+            let said = sentinel.ask(&["SENTINEL", "DEBUG", period, milliseconds]);
             assert_eq!(said, "OK", "{period}");
         }
         sentinel
@@ -238,4 +242,41 @@ fn failovers_under_load_make_nothing_stale() {
     );
     assert_eq!(stale, 0);
     assert!(hits >= 160, "{hits} hits show little");
+}
+
+/// An operator asks for it, or the sentinels do not reach the primary, and its clients do.
+#[test]
+fn whoever_asked_before_a_failover_reads_nothing_older_than_a_commit_after_it() {
+    let guarded = Guarded::start();
+    // Nobody tells the primary that it was replaced: its clients have to find out.
+    let said = guarded.servers[0].ask(&["ACL", "SETUSER", "default", "-replicaof", "-slaveof"]);
+    assert_eq!(said, "OK");
+    let open = || open(&guarded.url("quarantine=0s"));
+    let (tags, mut reader) = ([table("book")], open());
+    fill(&reader, 1, &tags, b"old rows");
+    let said = guarded.sentinels[0].ask(&["SENTINEL", "FAILOVER", "shop"]);
+    assert_eq!(said, "OK");
+    // The last one that found the old primary, and the first one that found the new one.
+    let mut writer = None;
+    until(|| {
+        let store = open();
+        let request = request(1, &tags);
+        match store
+            .read(&request)
+            .map(|response| request.decide(response))
+        {
+            Ok(Decision::Hit(_)) => reader = store,
+            Ok(_) => writer = Some(store),
+            Err(_) => {}
+        }
+        writer.is_some()
+    });
+    let writer = writer.unwrap();
+    mark(&writer, 1, &tags);
+    let request = request(1, &tags);
+    if let Ok(response) = reader.read(&request) {
+        let decision = request.decide(response);
+        assert!(!matches!(decision, Decision::Hit(_)), "{decision:?}");
+    }
+    assert!(guarded.servers[0].ask(&["ROLE"]).starts_with("master"));
 }

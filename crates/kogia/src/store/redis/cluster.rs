@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
 
-use super::connection::{self, Connection, Connections, Refused, Server, is_final};
+use super::connection::{self, Connection, Connections, FRESH, Refused, Server, is_final};
 use super::slots::{Primary, View, slot_of};
 use super::url::{RedisCluster, RedisUrl};
 use crate::store::remote::{ATTEMPTS, Breaker};
@@ -49,8 +49,6 @@ enum Source<'a> {
     Seed(&'a (String, u16)),
 }
 
-/// A primary that was replaced, and does not know it, is asked no longer than this.
-const FRESH: Duration = Duration::from_secs(1);
 /// After this long one caller asks again, while the others go on.
 const DUE: Duration = Duration::from_millis(500);
 
@@ -344,10 +342,7 @@ const OUTDATED: &str = "the cluster may have changed while the node slept";
 
 /// Whether a slot is on its way to another node, so that a call with several keys finds some of them
 /// here and some there, and does nothing.
-pub(super) fn is_moving(refused: &Refused) -> bool {
-    let Refused::Failed(error) = refused else {
-        return false;
-    };
+pub(super) fn is_moving(error: &RedisError) -> bool {
     matches!(
         error.kind(),
         ErrorKind::Server(ServerErrorKind::TryAgain | ServerErrorKind::Ask)

@@ -16,7 +16,7 @@ pub(in crate::store) struct Connection {
     pub(super) raw: redis::Connection,
     /// The primary at the other end, see [`name_of`].
     pub(super) server: [u8; 16],
-    /// When the server last said so.
+    /// When the server was last asked.
     named: Instant,
     /// When it was last used.
     used: Instant,
@@ -47,7 +47,7 @@ impl Connection {
     /// Prepares an idle connection to be used again.
     pub(super) fn resume(&mut self, server: &Server) -> RedisResult<()> {
         self.catch_up()?;
-        if self.named.elapsed() >= ANONYMOUS {
+        if self.named.elapsed() >= FRESH {
             self.named = Instant::now();
             if server.primary()? != self.found_at {
                 return Err(not_the_primary("its sentinels name another one"));
@@ -59,7 +59,7 @@ impl Connection {
             }
         }
         let now = Instant::now();
-        if now.duration_since(self.used) >= ANONYMOUS {
+        if now.duration_since(self.used) >= FRESH {
             self.awake_since = now;
         }
         self.used = now;
@@ -137,9 +137,10 @@ impl ConnectionLike for Busy<'_, '_> {
     }
 }
 
-/// After this long a server is asked again who it is. A primary that is made a replica, loads the
-/// other one's data, and is made the primary again within that time, is taken for what it was.
-const ANONYMOUS: Duration = Duration::from_secs(1);
+/// After this long a server is asked again who it is, and those who elect it, whether it still is the
+/// primary. One that is made a replica, loads the other one's data, and is made the primary again
+/// within that time, is taken for what it was. What an elected one may do meanwhile, see [`super::fence`].
+pub(super) const FRESH: Duration = Duration::from_secs(1);
 
 /// The connections of a process to one server.
 pub(super) type Connections = remote::Connections<Server>;
@@ -159,6 +160,7 @@ impl Server {
 
     /// Opens a connection that speaks a protocol.
     pub(super) fn connect(&self, protocol: ProtocolVersion) -> RedisResult<Connection> {
+        let asked = Instant::now();
         let found_at = self.primary()?;
         let mut raw = open(&self.url, found_at.as_ref(), protocol)?;
         let server = name_of(&mut raw)?;
@@ -166,7 +168,7 @@ impl Server {
         Ok(Connection {
             raw,
             server,
-            named: now,
+            named: asked,
             used: now,
             awake_since: now,
             found_at,

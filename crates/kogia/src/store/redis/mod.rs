@@ -3,6 +3,7 @@
 mod cluster;
 mod connection;
 mod examine;
+mod fence;
 mod nodes;
 mod owners;
 mod pushes;
@@ -21,6 +22,7 @@ use smallvec::SmallVec;
 
 use self::cluster::is_moving;
 use self::connection::{Busy, Connection, Meanwhile, Refused, is_full};
+use self::fence::{FENCE, Fence};
 use self::nodes::{Nodes, Place, Slots};
 pub use self::url::{RedisAddress, RedisCluster, RedisSentinels, RedisUrl};
 use super::pushed::{Life, Pushing};
@@ -64,6 +66,7 @@ pub struct RedisStore {
     nodes: Nodes,
     url: RedisUrl,
     keys: Keys,
+    fence: Fence,
     /// The entries that the server had evicted when the store was opened.
     evicted_before: AtomicU64,
 }
@@ -76,6 +79,7 @@ impl RedisStore {
         RedisStore {
             nodes: Nodes::new(&url, &keys.incarnation),
             keys,
+            fence: Fence::default(),
             url,
             evicted_before: AtomicU64::new(u64::MAX),
         }
@@ -200,8 +204,18 @@ impl RedisStore {
     fn begin(&self, connection: &mut Connection) -> RedisResult<()> {
         let mut call = self.script(&scripts::BEGIN, connection);
         call.arg(&fresh()?[..])
-            .arg(milliseconds(self.url.quarantine));
+            .arg(milliseconds(self.lost_marks_hold()));
         call.invoke(&mut connection.raw)
+    }
+
+    /// How long a writer may rely on marks that were lost. Those of an older primary may be taken for
+    /// a moment after the new one's incarnation has begun.
+    fn lost_marks_hold(&self) -> Duration {
+        match self.url.quarantine {
+            Duration::ZERO => Duration::ZERO,
+            quarantine if self.url.is_elected() => quarantine + FENCE,
+            quarantine => quarantine,
+        }
     }
 
     /// Gives the tags a generation that have none; false if the incarnation is another one by now.
@@ -314,8 +328,10 @@ impl RedisStore {
                 .nodes
                 .with_tags(|connection| command.query::<Value>(&mut connection.raw));
             match done {
-                Err(refused) if !is_moving(&refused) => return Err(refused),
-                _ => {}
+                Err(Refused::Failed(error)) if is_moving(&error) => {}
+                done => {
+                    done?;
+                }
             }
         }
         Ok(())
@@ -381,10 +397,17 @@ impl RedisStore {
         };
         let marked = self.change(&scripts::MARK, mark.tags, watched, meanwhile, arguments);
         let marked = match marked {
-            Err(refused) if is_moving(&refused) => self.abandon().map(|()| Generation::MISSING),
+            Err(Refused::Failed(error)) if is_moving(&error) => {
+                self.abandon().map(|()| Generation::MISSING)
+            }
             marked => marked,
         };
-        marked.map_err(|refused| failed("mark", &refused))
+        let marked = marked.map_err(|refused| failed("mark", &refused))?;
+        if self.url.is_elected() {
+            let waited = self.fence.wait(&self.nodes, &self.keys.marks);
+            waited.map_err(|refused| failed("mark", &refused))?;
+        }
+        Ok(marked)
     }
 
     fn clear_tags(

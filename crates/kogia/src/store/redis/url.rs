@@ -137,6 +137,14 @@ impl fmt::Display for RedisSentinels {
 }
 
 impl RedisUrl {
+    /// Whether others say which server is the primary, and may say another one any time.
+    pub(super) fn is_elected(&self) -> bool {
+        matches!(
+            self.address,
+            RedisAddress::Sentinel(_) | RedisAddress::Cluster(_)
+        )
+    }
+
     /// The schemes of these URLs.
     pub(crate) const SCHEMES: [&str; 13] = [
         "redis",
