@@ -12,9 +12,10 @@ use kogia_core::{
 };
 
 use crate::cache::{Cache, CacheInner};
+use crate::caller::{Caller, at_once};
 use crate::event::Event;
 use crate::session::Session;
-use crate::store::{Abandoned, Backend, StoreError, one_generation};
+use crate::store::{Abandoned, Backend, StoreError};
 
 /// What a front end knows about a database before it has loaded its catalog.
 #[derive(Debug, Clone)]
@@ -217,7 +218,7 @@ impl Database {
     /// Begins to load the catalog: read it from the database now, then
     /// [`CatalogReload::finish`]. Fails with `None` while somebody is changing the schema.
     pub fn reload_catalog(&self) -> Result<Option<CatalogReload>, StoreError> {
-        let generation = self.generation(self.0.tags.schema_epoch)?;
+        let generation = at_once(self.generation(self.0.tags.schema_epoch, Caller::Blocking))?;
         if !generation.is_clean() {
             self.0.resolve_marks(self, &[self.0.tags.schema_epoch]);
             return Ok(None);
@@ -312,10 +313,14 @@ impl Database {
     }
 
     /// The generation of one tag.
-    pub(crate) fn generation(&self, tag: Tag) -> Result<Generation, StoreError> {
+    pub(crate) async fn generation(
+        &self,
+        tag: Tag,
+        caller: Caller,
+    ) -> Result<Generation, StoreError> {
         let cache = self.inner_cache();
-        cache.later.catch_up_with_marks();
-        one_generation(&*cache.store, tag)
+        caller.catch_up_with_marks(&cache.later).await;
+        caller.generation(&*cache.store, tag).await
     }
 
     /// A reader met marks: looks, not too often, whether their owners are still there.

@@ -1,4 +1,4 @@
-//! One read, as a state machine that the blocking and the asynchronous driver share.
+//! One read: what is asked of the store, and what comes of its answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,16 @@ use kogia_core::{
     Access, Decision, Fill, Generation, KeyPrefix, Parameter, QueryKey, ReadBypass, ReadRequest,
     ReadResponse, Statement, Tag, Uncacheable,
 };
+use smallvec::SmallVec;
 
+use crate::cache::CacheInner;
+use crate::caller::{Caller, at_once};
 use crate::database::{Database, LoadedCatalog};
 use crate::event::{BypassReason, ReadOutcome};
 use crate::flight::{Boarding, Leader, Waiter};
 use crate::policy::{QueryMode, QueryOptions};
 use crate::session::Era;
+use crate::store::StoreError;
 use crate::watch::Watch;
 
 /// A query as a front end asks it.
@@ -58,6 +62,26 @@ pub(crate) struct Reader<'a> {
     pub(crate) waits: bool,
     /// Whether it may wait for another process, which it does once at most.
     pub(crate) watches: bool,
+}
+
+/// A read that is to ask the store.
+pub(crate) struct Planned {
+    request: ReadRequest,
+    access: Access,
+    place: Place,
+    ttl: Duration,
+    waits: bool,
+    watches: bool,
+}
+
+/// Where the entry of a read may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Store,
+    /// The transaction keeps it to itself.
+    Transaction,
+    /// None is wanted.
+    Nowhere,
 }
 
 /// What to do next.
@@ -171,37 +195,15 @@ impl std::fmt::Debug for Permit {
 pub(crate) type PrivateValue<'a> = &'a dyn Fn(&QueryKey) -> Option<kogia_core::StoredEntry<Bytes>>;
 
 impl Reader<'_> {
-    /// Takes one read as far as it goes without running the query or waiting.
+    /// Takes one read as far as it goes without the store.
     ///
-    /// `access` says how the session may use the cache, given the tags of the read; `private` is
-    /// what its transaction keeps to itself.
-    pub(crate) fn step(
+    /// `access` says how the session may use the cache, given the tags of the read.
+    pub(crate) fn plan(
         &self,
         query: &Query<'_>,
         statement: &Arc<Statement>,
         access: &dyn Fn(&Statement, &[Tag]) -> Access,
-        private: PrivateValue<'_>,
-    ) -> Step {
-        match self.try_step(query, statement, access, private) {
-            Ok((outcome, step)) => {
-                self.database.inner_cache().events.read(query.sql, &outcome);
-                step
-            }
-            Err(reason) => {
-                let outcome = ReadOutcome::Bypass(reason);
-                self.database.inner_cache().events.read(query.sql, &outcome);
-                Step::Run(Permit::bypass(self.database))
-            }
-        }
-    }
-
-    fn try_step(
-        &self,
-        query: &Query<'_>,
-        statement: &Arc<Statement>,
-        access: &dyn Fn(&Statement, &[Tag]) -> Access,
-        private: PrivateValue<'_>,
-    ) -> Result<(ReadOutcome, Step), BypassReason> {
+    ) -> Result<Planned, BypassReason> {
         let cache = self.database.inner_cache();
         if query.options.mode == QueryMode::Bypass {
             return Err(BypassReason::Requested);
@@ -237,71 +239,21 @@ impl Reader<'_> {
             }
             Access::Shared | Access::Private => {}
         }
-        cache.later.catch_up_with(request.key());
-        if cache.is_pending(request.tags()) {
-            return Err(BypassReason::InvalidationPending);
-        }
         let is_without_entry = query.options.mode == QueryMode::Refresh
             || matches!(access, Access::Snapshot { begun: false, .. });
-        let response = if is_without_entry || access == Access::Private {
-            // What takes an entry's place is stamped: a tier has to ask for that.
-            let own = || private(request.key()).filter(|_| !is_without_entry);
-            let generations = cache.store.generations(request.tags());
-            generations.map(|generations| ReadResponse {
-                generations,
-                entry: own(),
-            })
-        } else {
-            cache.store.read(&request)
+        let place = match access {
+            _ if is_without_entry => Place::Nowhere,
+            Access::Private => Place::Transaction,
+            _ => Place::Store,
         };
-        let response = response.map_err(|error| {
-            cache.events.store_failed(&error);
-            BypassReason::StoreFailed
-        })?;
-        let (outcome, fill) = match request.decide(response) {
-            Decision::Hit(value) => return Ok((ReadOutcome::Hit, Step::Answer(value))),
-            Decision::Miss(fill) => (ReadOutcome::Miss, fill),
-            Decision::Stale(fill) => (ReadOutcome::Stale, fill),
-            Decision::Bypass(why) => {
-                self.look_into(why, request.tags());
-                return Err(BypassReason::Read(why));
-            }
-        };
-        let mut permit = Permit {
-            database: self.database.clone(),
-            ttl: jittered(ttl, request.key()),
-            private: access == Access::Private,
-            leader: None,
-            fill: None,
-            era: None,
-        };
-        let options = query.options;
-        if !permit.private && options.mode == QueryMode::Cached {
-            let boarding = (!options.streams).then(|| cache.flights.board(&fill));
-            match boarding {
-                Some(Boarding::Leader(leader)) => permit.leader = Some(leader),
-                Some(Boarding::Waiter(waiter)) if self.waits => {
-                    return Ok((ReadOutcome::Shared, Step::Wait(waiter)));
-                }
-                Some(Boarding::Waiter(_)) | None => {}
-            }
-            if let Some(patience) = self.patience(&fill) {
-                let watch = Watch::new(self.database, request, fill, permit.leader, patience);
-                return Ok((ReadOutcome::Shared, Step::Watch(watch)));
-            }
-        }
-        permit.fill = Some(fill);
-        Ok((outcome, Step::Run(permit)))
-    }
-
-    /// How long to wait for another process that runs the query already, if one does.
-    fn patience(&self, fill: &Fill) -> Option<Duration> {
-        let cache = self.database.inner_cache();
-        let claimed = self.watches.then(|| cache.store.claim(fill))?;
-        // Without an answer nobody is waited for.
-        claimed
-            .inspect_err(|error| cache.events.store_failed(error))
-            .ok()?
+        Ok(Planned {
+            request,
+            access,
+            place,
+            ttl,
+            waits: self.waits,
+            watches: self.watches,
+        })
     }
 
     fn request(
@@ -341,24 +293,177 @@ impl Reader<'_> {
         ) {
             return;
         }
-        let now = self.database.generation(self.database.0.tags.schema_epoch);
+        let epoch = self.database.0.tags.schema_epoch;
+        let now = at_once(self.database.generation(epoch, Caller::Blocking));
         if let (Some(loaded), Ok(now)) = (self.catalog.generation, now)
             && !loaded.is_current(now)
         {
-            self.look_into(ReadBypass::SchemaChanged, &[]);
+            look_into(self.database, ReadBypass::SchemaChanged, &[]);
         }
     }
+}
 
-    fn look_into(&self, why: ReadBypass, tags: &[Tag]) {
-        match why {
-            ReadBypass::Marked => self.database.resolve_marks(tags),
-            ReadBypass::SchemaChanged => {
-                self.database.catalog_is_outdated();
-                self.database
-                    .resolve_marks(&[self.database.0.tags.schema_epoch]);
-            }
-            _ => {}
+impl Planned {
+    /// Asks the store.
+    pub(crate) async fn ask(
+        self,
+        cache: &CacheInner,
+        caller: Caller,
+    ) -> Result<Asked, BypassReason> {
+        caller.catch_up_with(&cache.later, self.request.key()).await;
+        if cache.is_pending(self.request.tags()) {
+            return Err(BypassReason::InvalidationPending);
         }
+        let response = match self.place {
+            Place::Store => caller.read(&*cache.store, &self.request).await,
+            // What takes an entry's place is stamped: a tier has to ask for that.
+            Place::Transaction | Place::Nowhere => caller
+                .generations(&*cache.store, self.request.tags())
+                .await
+                .map(without_entry),
+        };
+        self.answered(cache, response)
+    }
+
+    /// [`Planned::ask`] for a caller that blocks: without a future, which would be copied when it is
+    /// moved.
+    pub(crate) fn ask_blocking(self, cache: &CacheInner) -> Result<Asked, BypassReason> {
+        cache.later.catch_up_with(self.request.key());
+        if cache.is_pending(self.request.tags()) {
+            return Err(BypassReason::InvalidationPending);
+        }
+        let response = match self.place {
+            Place::Store => cache.store.read(&self.request),
+            Place::Transaction | Place::Nowhere => cache
+                .store
+                .generations(self.request.tags())
+                .map(without_entry),
+        };
+        self.answered(cache, response)
+    }
+
+    fn answered(
+        self,
+        cache: &CacheInner,
+        response: Result<ReadResponse<Bytes>, StoreError>,
+    ) -> Result<Asked, BypassReason> {
+        match response {
+            Ok(response) => Ok(Asked {
+                planned: self,
+                response,
+            }),
+            Err(error) => {
+                cache.events.store_failed(&error);
+                Err(BypassReason::StoreFailed)
+            }
+        }
+    }
+}
+
+fn without_entry(generations: SmallVec<[Generation; 8]>) -> ReadResponse<Bytes> {
+    ReadResponse {
+        generations,
+        entry: None,
+    }
+}
+
+/// A read that the store has answered.
+pub(crate) struct Asked {
+    planned: Planned,
+    response: ReadResponse<Bytes>,
+}
+
+impl Asked {
+    /// What comes of a read that was planned, and asked the store unless it bypasses; `private` is
+    /// what the session's transaction keeps to itself.
+    pub(crate) fn step(
+        asked: Result<Asked, BypassReason>,
+        database: &Database,
+        query: &Query<'_>,
+        private: PrivateValue<'_>,
+    ) -> Step {
+        let decided = asked.and_then(|asked| asked.decide(database, query, private));
+        let (outcome, step) = decided.unwrap_or_else(|reason| {
+            let outcome = ReadOutcome::Bypass(reason);
+            (outcome, Step::Run(Permit::bypass(database)))
+        });
+        database.inner_cache().events.read(query.sql, &outcome);
+        step
+    }
+
+    fn decide(
+        self,
+        database: &Database,
+        query: &Query<'_>,
+        private: PrivateValue<'_>,
+    ) -> Result<(ReadOutcome, Step), BypassReason> {
+        let Planned {
+            request,
+            access,
+            place,
+            ttl,
+            waits,
+            watches,
+        } = self.planned;
+        let mut response = self.response;
+        if place == Place::Transaction {
+            response.entry = private(request.key());
+        }
+        let (outcome, fill) = match request.decide(response) {
+            Decision::Hit(value) => return Ok((ReadOutcome::Hit, Step::Answer(value))),
+            Decision::Miss(fill) => (ReadOutcome::Miss, fill),
+            Decision::Stale(fill) => (ReadOutcome::Stale, fill),
+            Decision::Bypass(why) => {
+                look_into(database, why, request.tags());
+                return Err(BypassReason::Read(why));
+            }
+        };
+        let mut permit = Permit {
+            database: database.clone(),
+            ttl: jittered(ttl, request.key()),
+            private: access == Access::Private,
+            leader: None,
+            fill: None,
+            era: None,
+        };
+        let options = query.options;
+        if !permit.private && options.mode == QueryMode::Cached {
+            let cache = database.inner_cache();
+            let boarding = (!options.streams).then(|| cache.flights.board(&fill));
+            match boarding {
+                Some(Boarding::Leader(leader)) => permit.leader = Some(leader),
+                Some(Boarding::Waiter(waiter)) if waits => {
+                    return Ok((ReadOutcome::Shared, Step::Wait(waiter)));
+                }
+                Some(Boarding::Waiter(_)) | None => {}
+            }
+            if watches && let Some(patience) = patience(cache, &fill) {
+                let watch = Watch::new(database, request, fill, permit.leader, patience);
+                return Ok((ReadOutcome::Shared, Step::Watch(watch)));
+            }
+        }
+        permit.fill = Some(fill);
+        Ok((outcome, Step::Run(permit)))
+    }
+}
+
+/// How long to wait for another process that runs the query already, if one does.
+fn patience(cache: &CacheInner, fill: &Fill) -> Option<Duration> {
+    let claimed = cache.store.claim(fill);
+    // Without an answer nobody is waited for.
+    claimed
+        .inspect_err(|error| cache.events.store_failed(error))
+        .ok()?
+}
+
+fn look_into(database: &Database, why: ReadBypass, tags: &[Tag]) {
+    match why {
+        ReadBypass::Marked => database.resolve_marks(tags),
+        ReadBypass::SchemaChanged => {
+            database.catalog_is_outdated();
+            database.resolve_marks(&[database.0.tags.schema_epoch]);
+        }
+        _ => {}
     }
 }
 
