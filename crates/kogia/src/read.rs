@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kogia_core::{
     Access, Decision, Fill, Generation, KeyPrefix, Parameter, QueryKey, ReadBypass, ReadRequest,
-    ReadResponse, Statement, Tag, Uncacheable,
+    ReadResponse, Statement, StoredEntry, Tag, Uncacheable,
 };
 use smallvec::SmallVec;
 
@@ -84,16 +84,16 @@ enum Place {
     Nowhere,
 }
 
-/// What to do next.
+/// What to do next. What is large is in a box: a hit is moved as far as a miss, and sooner.
 pub(crate) enum Step {
     /// The answer.
     Answer(Bytes),
     /// Wait for another reader; if that gives nothing, start again.
     Wait(Waiter),
     /// Wait for another process; if that gives nothing, start again, and watch no more.
-    Watch(Watch),
+    Watch(Box<Watch>),
     /// Run the query, then [`Permit::finish`].
-    Run(Permit),
+    Run(Box<Permit>),
 }
 
 /// What a session knows about a query without running it; see [`crate::Session::look_up`].
@@ -192,12 +192,14 @@ impl std::fmt::Debug for Permit {
 }
 
 /// A value that a transaction keeps to itself, by key.
-pub(crate) type PrivateValue<'a> = &'a dyn Fn(&QueryKey) -> Option<kogia_core::StoredEntry<Bytes>>;
+pub(crate) type PrivateValue<'a> = &'a (dyn Fn(&QueryKey) -> Option<StoredEntry<Bytes>> + Sync);
 
 impl Reader<'_> {
     /// Takes one read as far as it goes without the store.
     ///
     /// `access` says how the session may use the cache, given the tags of the read.
+    // In line: what it returns would be copied, which takes a hit of a store in memory a twentieth.
+    #[inline(always)]
     pub(crate) fn plan(
         &self,
         query: &Query<'_>,
@@ -304,12 +306,16 @@ impl Reader<'_> {
 }
 
 impl Planned {
-    /// Asks the store.
-    pub(crate) async fn ask(
-        self,
-        cache: &CacheInner,
-        caller: Caller,
-    ) -> Result<Asked, BypassReason> {
+    /// Takes the read as far as it goes without running the query or waiting for another reader;
+    /// `private` is what the session's transaction keeps to itself.
+    pub(crate) async fn step(
+        &self,
+        database: &Database,
+        query: &Query<'_>,
+        private: PrivateValue<'_>,
+    ) -> Result<(ReadOutcome, Step), BypassReason> {
+        let caller = Caller::Async;
+        let cache = database.inner_cache();
         caller.catch_up_with(&cache.later, self.request.key()).await;
         if cache.is_pending(self.request.tags()) {
             return Err(BypassReason::InvalidationPending);
@@ -322,12 +328,18 @@ impl Planned {
                 .await
                 .map(without_entry),
         };
-        self.answered(cache, response)
+        self.answered(response, database, query, private)
     }
 
-    /// [`Planned::ask`] for a caller that blocks: without a future, which would be copied when it is
-    /// moved.
-    pub(crate) fn ask_blocking(self, cache: &CacheInner) -> Result<Asked, BypassReason> {
+    /// [`Planned::step`] for a caller that blocks. It is no future: those are copied when they are
+    /// moved, and a hit of a store in this process takes no longer than that.
+    pub(crate) fn step_blocking(
+        &self,
+        database: &Database,
+        query: &Query<'_>,
+        private: PrivateValue<'_>,
+    ) -> Result<(ReadOutcome, Step), BypassReason> {
+        let cache = database.inner_cache();
         cache.later.catch_up_with(self.request.key());
         if cache.is_pending(self.request.tags()) {
             return Err(BypassReason::InvalidationPending);
@@ -339,74 +351,23 @@ impl Planned {
                 .generations(self.request.tags())
                 .map(without_entry),
         };
-        self.answered(cache, response)
+        self.answered(response, database, query, private)
     }
 
     fn answered(
-        self,
-        cache: &CacheInner,
+        &self,
         response: Result<ReadResponse<Bytes>, StoreError>,
-    ) -> Result<Asked, BypassReason> {
-        match response {
-            Ok(response) => Ok(Asked {
-                planned: self,
-                response,
-            }),
-            Err(error) => {
-                cache.events.store_failed(&error);
-                Err(BypassReason::StoreFailed)
-            }
-        }
-    }
-}
-
-fn without_entry(generations: SmallVec<[Generation; 8]>) -> ReadResponse<Bytes> {
-    ReadResponse {
-        generations,
-        entry: None,
-    }
-}
-
-/// A read that the store has answered.
-pub(crate) struct Asked {
-    planned: Planned,
-    response: ReadResponse<Bytes>,
-}
-
-impl Asked {
-    /// What comes of a read that was planned, and asked the store unless it bypasses; `private` is
-    /// what the session's transaction keeps to itself.
-    pub(crate) fn step(
-        asked: Result<Asked, BypassReason>,
-        database: &Database,
-        query: &Query<'_>,
-        private: PrivateValue<'_>,
-    ) -> Step {
-        let decided = asked.and_then(|asked| asked.decide(database, query, private));
-        let (outcome, step) = decided.unwrap_or_else(|reason| {
-            let outcome = ReadOutcome::Bypass(reason);
-            (outcome, Step::Run(Permit::bypass(database)))
-        });
-        database.inner_cache().events.read(query.sql, &outcome);
-        step
-    }
-
-    fn decide(
-        self,
         database: &Database,
         query: &Query<'_>,
         private: PrivateValue<'_>,
     ) -> Result<(ReadOutcome, Step), BypassReason> {
-        let Planned {
-            request,
-            access,
-            place,
-            ttl,
-            waits,
-            watches,
-        } = self.planned;
-        let mut response = self.response;
-        if place == Place::Transaction {
+        let cache = database.inner_cache();
+        let mut response = response.map_err(|error| {
+            cache.events.store_failed(&error);
+            BypassReason::StoreFailed
+        })?;
+        let request = &self.request;
+        if self.place == Place::Transaction {
             response.entry = private(request.key());
         }
         let (outcome, fill) = match request.decide(response) {
@@ -420,30 +381,60 @@ impl Asked {
         };
         let mut permit = Permit {
             database: database.clone(),
-            ttl: jittered(ttl, request.key()),
-            private: access == Access::Private,
+            ttl: jittered(self.ttl, request.key()),
+            private: self.access == Access::Private,
             leader: None,
             fill: None,
             era: None,
         };
         let options = query.options;
         if !permit.private && options.mode == QueryMode::Cached {
-            let cache = database.inner_cache();
             let boarding = (!options.streams).then(|| cache.flights.board(&fill));
             match boarding {
                 Some(Boarding::Leader(leader)) => permit.leader = Some(leader),
-                Some(Boarding::Waiter(waiter)) if waits => {
+                Some(Boarding::Waiter(waiter)) if self.waits => {
                     return Ok((ReadOutcome::Shared, Step::Wait(waiter)));
                 }
                 Some(Boarding::Waiter(_)) | None => {}
             }
-            if watches && let Some(patience) = patience(cache, &fill) {
+            if self.watches
+                && let Some(patience) = patience(cache, &fill)
+            {
+                let request = request.clone();
                 let watch = Watch::new(database, request, fill, permit.leader, patience);
-                return Ok((ReadOutcome::Shared, Step::Watch(watch)));
+                return Ok((ReadOutcome::Shared, Step::Watch(Box::new(watch))));
             }
         }
         permit.fill = Some(fill);
-        Ok((outcome, Step::Run(permit)))
+        Ok((outcome, Step::Run(Box::new(permit))))
+    }
+}
+
+impl Step {
+    /// What comes of a read that was planned, unless it bypasses.
+    pub(crate) fn of(
+        decided: Result<(ReadOutcome, Step), BypassReason>,
+        database: &Database,
+        query: &Query<'_>,
+    ) -> Step {
+        let events = &database.inner_cache().events;
+        match decided {
+            Ok((outcome, step)) => {
+                events.read(query.sql, &outcome);
+                step
+            }
+            Err(reason) => {
+                events.read(query.sql, &ReadOutcome::Bypass(reason));
+                Step::Run(Box::new(Permit::bypass(database)))
+            }
+        }
+    }
+}
+
+fn without_entry(generations: SmallVec<[Generation; 8]>) -> ReadResponse<Bytes> {
+    ReadResponse {
+        generations,
+        entry: None,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::cache::{Marking, Marks, WriteError};
 use crate::caller::{Caller, at_once};
 use crate::database::{Database, LoadedCatalog};
 use crate::event::BypassReason;
-use crate::read::{Answer, Asked, Encoded, Lookup, Permit, Planned, Query, Reader, Step};
+use crate::read::{Answer, Encoded, Lookup, Permit, Planned, Query, Reader, Step};
 use crate::store::{Backend, StoreError};
 
 /// One database connection's life.
@@ -396,6 +396,9 @@ impl Session {
 
 /// Something that reads go through: a session, or a database in autocommit.
 trait Source {
+    /// Whether the store is behind a network.
+    fn waits_for_store(&self) -> bool;
+
     /// Takes one read as far as it goes without running the query or waiting for another reader;
     /// `watches` says whether it may be told to wait for another process.
     fn step(&mut self, query: &Query<'_>, watches: bool) -> impl Future<Output = Step> + Send;
@@ -429,7 +432,12 @@ where
 {
     let mut watches = true;
     loop {
-        match source.step(query, watches).await {
+        // A store in this process is asked at once: it has nothing that could be awaited.
+        let step = match source.waits_for_store() {
+            true => Box::pin(source.step(query, watches)).await,
+            false => source.step_blocking(query, watches),
+        };
+        match step {
             Step::Answer(value) => return Ok(Answer::Cached(value)),
             Step::Wait(waiter) => {
                 watches = false;
@@ -495,7 +503,7 @@ where
 
 fn finish<S: Source, T, E>(
     source: &mut S,
-    permit: Permit,
+    permit: Box<Permit>,
     running: Running,
     result: Result<T, E>,
     encode: impl FnOnce(&T) -> Option<Encoded>,
@@ -522,6 +530,7 @@ fn outcome(succeeded: bool, marked: bool) -> Outcome {
 }
 
 impl Session {
+    #[inline]
     fn plan(&self, query: &Query<'_>, watches: bool) -> Result<Planned, BypassReason> {
         let reader = Reader {
             database: &self.database,
@@ -537,25 +546,30 @@ impl Session {
 }
 
 impl Source for Session {
+    fn waits_for_store(&self) -> bool {
+        self.database.inner_cache().store.waits()
+    }
+
     async fn step(&mut self, query: &Query<'_>, watches: bool) -> Step {
         self.follow_catalog();
         self.read_commit_generation(Caller::Async).await;
-        let asked = match self.plan(query, watches) {
-            Ok(planned) => {
-                let cache = self.database.inner_cache();
-                planned.ask(cache, Caller::Async).await
-            }
+        let private = |key: &QueryKey| self.private.get(key);
+        let decided = match self.plan(query, watches) {
+            Ok(planned) => planned.step(&self.database, query, &private).await,
             Err(reason) => Err(reason),
         };
-        Asked::step(asked, &self.database, query, &|key| self.private.get(key))
+        Step::of(decided, &self.database, query)
     }
 
     fn step_blocking(&mut self, query: &Query<'_>, watches: bool) -> Step {
         self.follow_catalog();
         at_once(self.read_commit_generation(Caller::Blocking));
-        let planned = self.plan(query, watches);
-        let asked = planned.and_then(|planned| planned.ask_blocking(self.database.inner_cache()));
-        Asked::step(asked, &self.database, query, &|key| self.private.get(key))
+        let private = |key: &QueryKey| self.private.get(key);
+        let decided = match self.plan(query, watches) {
+            Ok(planned) => planned.step_blocking(&self.database, query, &private),
+            Err(reason) => Err(reason),
+        };
+        Step::of(decided, &self.database, query)
     }
 
     async fn before(&mut self, query: &Query<'_>, caller: Caller) -> Result<Running, WriteError> {
@@ -574,18 +588,24 @@ impl Source for Session {
 }
 
 impl Source for &Database {
+    fn waits_for_store(&self) -> bool {
+        self.inner_cache().store.waits()
+    }
+
     async fn step(&mut self, query: &Query<'_>, watches: bool) -> Step {
-        let asked = match self.plan(query, watches) {
-            Ok(planned) => planned.ask(self.inner_cache(), Caller::Async).await,
+        let decided = match self.plan(query, watches) {
+            Ok(planned) => planned.step(self, query, &|_| None).await,
             Err(reason) => Err(reason),
         };
-        Asked::step(asked, self, query, &|_| None)
+        Step::of(decided, self, query)
     }
 
     fn step_blocking(&mut self, query: &Query<'_>, watches: bool) -> Step {
-        let planned = self.plan(query, watches);
-        let asked = planned.and_then(|planned| planned.ask_blocking(self.inner_cache()));
-        Asked::step(asked, self, query, &|_| None)
+        let decided = match self.plan(query, watches) {
+            Ok(planned) => planned.step_blocking(self, query, &|_| None),
+            Err(reason) => Err(reason),
+        };
+        Step::of(decided, self, query)
     }
 
     async fn before(&mut self, query: &Query<'_>, caller: Caller) -> Result<Running, WriteError> {
@@ -644,6 +664,7 @@ impl Database {
         drive_blocking(&mut &*self, query, run, encode)
     }
 
+    #[inline]
     fn plan(&self, query: &Query<'_>, watches: bool) -> Result<Planned, BypassReason> {
         let catalog = self.catalog();
         let statement = catalog.analyzer.analyze(query.sql);
