@@ -258,7 +258,10 @@ impl CacheInner {
         tags: TagSet,
         marking: &Marking<'_>,
     ) -> Result<(Marks, Option<Generation>), WriteError> {
-        self.settle_pending();
+        if self.has_pending() {
+            let cache = Arc::clone(self);
+            marking.caller.run(move || cache.settle_pending()).await;
+        }
         match fresh_owner() {
             Ok(owner) => self.mark_as(owner, tags, marking).await,
             // Without an owner nothing is marked; the policy decides as for any failure.
@@ -327,7 +330,7 @@ impl CacheInner {
 
     /// Whether an invalidation of one of the tags has not reached the store yet.
     pub(crate) fn is_pending(&self, tags: &[Tag]) -> bool {
-        if self.pending.count.load(Ordering::SeqCst) == 0 {
+        if !self.has_pending() {
             return false;
         }
         self.settle_pending();
@@ -336,6 +339,20 @@ impl CacheInner {
             .waiting
             .iter()
             .any(|postponed| postponed.tags.intersects(tags))
+    }
+
+    /// [`CacheInner::is_pending`], which tries to send what the store has not acknowledged.
+    pub(crate) async fn is_pending_for(self: &Arc<Self>, caller: Caller, tags: &[Tag]) -> bool {
+        if !self.has_pending() {
+            return false;
+        }
+        let (cache, tags) = (Arc::clone(self), tags.to_vec());
+        let is_pending = caller.run(move || cache.is_pending(&tags)).await;
+        is_pending.unwrap_or(true)
+    }
+
+    fn has_pending(&self) -> bool {
+        self.pending.count.load(Ordering::SeqCst) > 0
     }
 
     /// Has a mark acknowledged while at least half of its lease remains, so that the commit may
@@ -356,7 +373,7 @@ impl CacheInner {
             };
             let generation = marking
                 .caller
-                .mark_watching(&*self.store, &mark, marking.watched)
+                .mark_watching(&self.store, &mark, marking.watched)
                 .await?;
             invalidation.acknowledged(sent);
             if invalidation.may_commit(self.started.elapsed()) {
@@ -371,7 +388,7 @@ impl CacheInner {
 
     /// Sends what the store has not acknowledged yet.
     fn settle_pending(&self) {
-        if self.pending.count.load(Ordering::SeqCst) == 0 {
+        if !self.has_pending() {
             return;
         }
         // The lock is held until the tags are cleared, so that no reader misses them meanwhile.

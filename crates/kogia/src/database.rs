@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use kogia_core::{
     Analyzer, DatabaseId, DatabaseTags, Dialect, Generation, Isolation, KeyPrefix, OwnerId, Schema,
-    SessionConfig, Statement, Tag, TagSet, Value, canonical,
+    SessionConfig, Statement, Tag, TagSet, Uncacheable, Value, canonical,
 };
 
 use crate::cache::{Cache, CacheInner};
 use crate::caller::{Caller, at_once};
-use crate::event::Event;
+use crate::event::{BypassReason, Event};
 use crate::session::Session;
 use crate::store::{Abandoned, Backend, StoreError};
 
@@ -320,7 +320,29 @@ impl Database {
     ) -> Result<Generation, StoreError> {
         let cache = self.inner_cache();
         caller.catch_up_with_marks(&cache.later).await;
-        caller.generation(&*cache.store, tag).await
+        caller.generation(&cache.store, tag).await
+    }
+
+    /// What the catalog does not know may have been created since it was loaded: looks, for a query
+    /// that bypasses.
+    pub(crate) async fn look_for_catalog(&self, reason: &BypassReason, caller: Caller) {
+        let BypassReason::Statement(Uncacheable::UnknownTable(_) | Uncacheable::UnknownFunction(_)) =
+            reason
+        else {
+            return;
+        };
+        let now = self.generation(self.0.tags.schema_epoch, caller).await;
+        if let (Some(loaded), Ok(now)) = (self.catalog().generation, now)
+            && !loaded.is_current(now)
+        {
+            self.schema_changed();
+        }
+    }
+
+    /// The schema is another one than the catalog says, or will be.
+    pub(crate) fn schema_changed(&self) {
+        self.catalog_is_outdated();
+        self.resolve_marks(&[self.0.tags.schema_epoch]);
     }
 
     /// A reader met marks: looks, not too often, whether their owners are still there.
@@ -344,13 +366,19 @@ impl DatabaseInner {
         if !due || claim(now).is_err() {
             return;
         }
-        let abandoned = match database.inner_cache().store.abandoned(tags) {
-            Ok(abandoned) => abandoned,
-            Err(error) => return database.inner_cache().events.store_failed(&error),
-        };
-        for writer in abandoned {
-            self.resolve(database, writer);
-        }
+        let (database, tags) = (database.clone(), tags.to_vec());
+        let cache = Arc::clone(database.inner_cache());
+        cache.later.work(move || {
+            let cache = database.inner_cache();
+            match cache.store.abandoned(&tags) {
+                Ok(abandoned) => {
+                    for writer in abandoned {
+                        database.0.resolve(&database, writer);
+                    }
+                }
+                Err(error) => cache.events.store_failed(&error),
+            }
+        });
     }
 
     fn resolve(&self, database: &Database, writer: Abandoned) {

@@ -11,7 +11,7 @@ use kogia_core::{
 use smallvec::SmallVec;
 
 use crate::cache::CacheInner;
-use crate::caller::{Caller, at_once};
+use crate::caller::Caller;
 use crate::database::{Database, LoadedCatalog};
 use crate::event::{BypassReason, ReadOutcome};
 use crate::flight::{Boarding, Leader, Waiter};
@@ -71,7 +71,8 @@ pub(crate) struct Planned {
     place: Place,
     ttl: Duration,
     waits: bool,
-    watches: bool,
+    /// Whether other processes are to wait for the entry, or this one for theirs.
+    claims: bool,
 }
 
 /// Where the entry of a read may be.
@@ -91,7 +92,7 @@ pub(crate) enum Step {
     /// Wait for another reader; if that gives nothing, start again.
     Wait(Waiter),
     /// Wait for another process; if that gives nothing, start again, and watch no more.
-    Watch(Box<Watch>),
+    Watch(Watch),
     /// Run the query, then [`Permit::finish`].
     Run(Box<Permit>),
 }
@@ -171,6 +172,21 @@ impl Permit {
         }
     }
 
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(crate) fn leader(&self) -> Option<&Leader> {
+        self.leader.as_ref()
+    }
+
+    /// Whether nothing was written between this miss and another one.
+    pub(crate) fn has_stamp_of(&self, other: &Fill) -> bool {
+        self.fill
+            .as_ref()
+            .is_some_and(|fill| fill.stamp() == other.stamp())
+    }
+
     /// The permit, for a result that ends in this era, and where the session is like this.
     pub(crate) fn of(self, era: Era, session: KeyPrefix) -> Permit {
         let era = Some((era, session));
@@ -213,10 +229,7 @@ impl Reader<'_> {
         match &statement.uncacheable {
             None => {}
             Some(Uncacheable::Random(_)) if query.options.random => {}
-            Some(why) => {
-                self.look_for_catalog(why);
-                return Err(BypassReason::Statement(why.clone()));
-            }
+            Some(why) => return Err(BypassReason::Statement(why.clone())),
         }
         if let Some(tables) = &query.options.tables
             && let Some(why) = tables.refuses(statement)
@@ -254,7 +267,9 @@ impl Reader<'_> {
             place,
             ttl,
             waits: self.waits,
-            watches: self.watches,
+            claims: self.watches
+                && access != Access::Private
+                && query.options.mode == QueryMode::Cached,
         })
     }
 
@@ -286,23 +301,6 @@ impl Reader<'_> {
         }
         request
     }
-
-    /// What the catalog does not know may have been created since it was loaded.
-    fn look_for_catalog(&self, why: &Uncacheable) {
-        if !matches!(
-            why,
-            Uncacheable::UnknownTable(_) | Uncacheable::UnknownFunction(_)
-        ) {
-            return;
-        }
-        let epoch = self.database.0.tags.schema_epoch;
-        let now = at_once(self.database.generation(epoch, Caller::Blocking));
-        if let (Some(loaded), Ok(now)) = (self.catalog.generation, now)
-            && !loaded.is_current(now)
-        {
-            look_into(self.database, ReadBypass::SchemaChanged, &[]);
-        }
-    }
 }
 
 impl Planned {
@@ -317,18 +315,23 @@ impl Planned {
         let caller = Caller::Async;
         let cache = database.inner_cache();
         caller.catch_up_with(&cache.later, self.request.key()).await;
-        if cache.is_pending(self.request.tags()) {
+        if cache.is_pending_for(caller, self.request.tags()).await {
             return Err(BypassReason::InvalidationPending);
         }
         let response = match self.place {
-            Place::Store => caller.read(&*cache.store, &self.request).await,
+            Place::Store => caller.read(&cache.store, &self.request).await,
             // What takes an entry's place is stamped: a tier has to ask for that.
             Place::Transaction | Place::Nowhere => caller
-                .generations(&*cache.store, self.request.tags())
+                .generations(&cache.store, self.request.tags())
                 .await
                 .map(without_entry),
         };
-        self.answered(response, database, query, private)
+        let (outcome, step) = self.answered(response, database, query, private)?;
+        let Some(fill) = self.to_claim(&step) else {
+            return Ok((outcome, step));
+        };
+        let claimed = caller.claim(&cache.store, fill).await;
+        Ok(self.claimed(claimed, cache, outcome, step))
     }
 
     /// [`Planned::step`] for a caller that blocks. It is no future: those are copied when they are
@@ -351,7 +354,12 @@ impl Planned {
                 .generations(self.request.tags())
                 .map(without_entry),
         };
-        self.answered(response, database, query, private)
+        let (outcome, step) = self.answered(response, database, query, private)?;
+        let Some(fill) = self.to_claim(&step) else {
+            return Ok((outcome, step));
+        };
+        let claimed = cache.store.claim(fill);
+        Ok(self.claimed(claimed, cache, outcome, step))
     }
 
     fn answered(
@@ -397,16 +405,39 @@ impl Planned {
                 }
                 Some(Boarding::Waiter(_)) | None => {}
             }
-            if self.watches
-                && let Some(patience) = patience(cache, &fill)
-            {
-                let request = request.clone();
-                let watch = Watch::new(database, request, fill, permit.leader, patience);
-                return Ok((ReadOutcome::Shared, Step::Watch(Box::new(watch))));
-            }
         }
         permit.fill = Some(fill);
         Ok((outcome, Step::Run(Box::new(permit))))
+    }
+
+    /// What is to be claimed before the query runs.
+    fn to_claim<'a>(&self, step: &'a Step) -> Option<&'a Fill> {
+        match step {
+            Step::Run(permit) if self.claims => permit.fill.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What comes of a query that was to be claimed: perhaps another process runs it already.
+    fn claimed(
+        &self,
+        claimed: Result<Option<Duration>, StoreError>,
+        cache: &CacheInner,
+        outcome: ReadOutcome,
+        step: Step,
+    ) -> (ReadOutcome, Step) {
+        let patience = claimed.unwrap_or_else(|error| {
+            cache.events.store_failed(&error);
+            // Without an answer nobody is waited for.
+            None
+        });
+        match (patience, step) {
+            (Some(patience), Step::Run(permit)) => {
+                let watch = Watch::new(self.request.clone(), permit, patience);
+                (ReadOutcome::Shared, Step::Watch(watch))
+            }
+            (_, step) => (outcome, step),
+        }
     }
 }
 
@@ -438,22 +469,10 @@ fn without_entry(generations: SmallVec<[Generation; 8]>) -> ReadResponse<Bytes> 
     }
 }
 
-/// How long to wait for another process that runs the query already, if one does.
-fn patience(cache: &CacheInner, fill: &Fill) -> Option<Duration> {
-    let claimed = cache.store.claim(fill);
-    // Without an answer nobody is waited for.
-    claimed
-        .inspect_err(|error| cache.events.store_failed(error))
-        .ok()?
-}
-
 fn look_into(database: &Database, why: ReadBypass, tags: &[Tag]) {
     match why {
         ReadBypass::Marked => database.resolve_marks(tags),
-        ReadBypass::SchemaChanged => {
-            database.catalog_is_outdated();
-            database.resolve_marks(&[database.0.tags.schema_epoch]);
-        }
+        ReadBypass::SchemaChanged => database.schema_changed(),
         _ => {}
     }
 }

@@ -556,7 +556,10 @@ impl Source for Session {
         let private = |key: &QueryKey| self.private.get(key);
         let decided = match self.plan(query, watches) {
             Ok(planned) => planned.step(&self.database, query, &private).await,
-            Err(reason) => Err(reason),
+            Err(reason) => {
+                self.database.look_for_catalog(&reason, Caller::Async).await;
+                Err(reason)
+            }
         };
         Step::of(decided, &self.database, query)
     }
@@ -567,7 +570,10 @@ impl Source for Session {
         let private = |key: &QueryKey| self.private.get(key);
         let decided = match self.plan(query, watches) {
             Ok(planned) => planned.step_blocking(&self.database, query, &private),
-            Err(reason) => Err(reason),
+            Err(reason) => {
+                at_once(self.database.look_for_catalog(&reason, Caller::Blocking));
+                Err(reason)
+            }
         };
         Step::of(decided, &self.database, query)
     }
@@ -595,7 +601,10 @@ impl Source for &Database {
     async fn step(&mut self, query: &Query<'_>, watches: bool) -> Step {
         let decided = match self.plan(query, watches) {
             Ok(planned) => planned.step(self, query, &|_| None).await,
-            Err(reason) => Err(reason),
+            Err(reason) => {
+                self.look_for_catalog(&reason, Caller::Async).await;
+                Err(reason)
+            }
         };
         Step::of(decided, self, query)
     }
@@ -603,7 +612,10 @@ impl Source for &Database {
     fn step_blocking(&mut self, query: &Query<'_>, watches: bool) -> Step {
         let decided = match self.plan(query, watches) {
             Ok(planned) => planned.step_blocking(self, query, &|_| None),
-            Err(reason) => Err(reason),
+            Err(reason) => {
+                at_once(self.look_for_catalog(&reason, Caller::Blocking));
+                Err(reason)
+            }
         };
         Step::of(decided, self, query)
     }

@@ -4,10 +4,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kogia_core::{Decision, Fill, ReadRequest, Stamp};
+use kogia_core::{Decision, ReadRequest};
 
-use crate::database::Database;
 use crate::flight::{Leader, Waiter};
+use crate::read::Permit;
 
 /// A miss whose query another process has claimed to run ([`crate::Store::claim`]).
 ///
@@ -16,10 +16,8 @@ use crate::flight::{Leader, Waiter};
 /// that nobody minds how late it is. Readers of this process that miss the same wait with it.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    database: Database,
     request: ReadRequest,
-    stamp: Stamp,
-    leader: Option<Leader>,
+    permit: Box<Permit>,
     patience: Duration,
 }
 
@@ -28,18 +26,10 @@ const SHORTEST: Duration = Duration::from_millis(2);
 const LONGEST: Duration = Duration::from_millis(16);
 
 impl Watch {
-    pub(crate) fn new(
-        database: &Database,
-        request: ReadRequest,
-        fill: Fill,
-        leader: Option<Leader>,
-        patience: Duration,
-    ) -> Self {
+    pub(crate) fn new(request: ReadRequest, permit: Box<Permit>, patience: Duration) -> Self {
         Watch {
-            database: database.clone(),
             request,
-            stamp: fill.stamp().clone(),
-            leader,
+            permit,
             patience,
         }
     }
@@ -54,12 +44,13 @@ impl Watch {
             pause = (pause * 2).min(LONGEST);
             match self.look()? {
                 Decision::Hit(value) => {
-                    if let Some(leader) = &self.leader {
+                    if let Some(leader) = self.permit.leader() {
                         leader.land(value.clone());
                     }
                     return Some(value);
                 }
-                Decision::Miss(fill) | Decision::Stale(fill) if *fill.stamp() == self.stamp => {}
+                Decision::Miss(fill) | Decision::Stale(fill) if self.permit.has_stamp_of(&fill) => {
+                }
                 // Something was written meanwhile, and the result that is waited for is stale.
                 _ => return None,
             }
@@ -69,7 +60,7 @@ impl Watch {
     /// Waits on a thread of its own, so that the caller's may do something else; `None` if there is
     /// none to be had.
     pub(crate) fn depart(self) -> Option<Waiter> {
-        let waiter = self.leader.as_ref().map(Leader::waiter)?;
+        let waiter = self.permit.leader().map(Leader::waiter)?;
         let spawned = thread::Builder::new()
             .name("kogia-watch".to_owned())
             .spawn(move || drop(self.wait()));
@@ -78,7 +69,7 @@ impl Watch {
 
     /// Reads; `None` if the store does not answer, or what it has is not to be used.
     fn look(&self) -> Option<Decision<Bytes>> {
-        let cache = self.database.inner_cache();
+        let cache = self.permit.database().inner_cache();
         if cache.is_pending(self.request.tags()) {
             return None;
         }

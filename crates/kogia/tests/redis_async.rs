@@ -119,6 +119,45 @@ fn reads_do_not_wait_for_each_other() {
     });
 }
 
+/// A miss claims to run its query, so that other processes wait.
+#[test]
+fn claims_do_not_wait_for_each_other() {
+    const DELAY: Duration = Duration::from_millis(100);
+    let server = Server::start("");
+    let proxy = Proxy::to(server.port());
+    let port = proxy.port();
+    let url = format!("redis://127.0.0.1:{port}?{NONE}&timeout=20s&single_flight=20s");
+    let store: Arc<dyn Store> = Arc::new(open(&url));
+    let other = Awaited::open(&server.url(&format!("{NONE}&single_flight=20s")));
+    let (_, database) = database(&store);
+    one_thread().block_on(async {
+        read_until_hit(&database, BOOKS).await;
+        proxy.delay(DELAY);
+        let begun = Instant::now();
+        let mut reads = JoinSet::new();
+        for number in 0..MANY {
+            let database = database.clone();
+            let sql = format!("SELECT title FROM book WHERE pages = {number}");
+            reads.spawn(async move { read(&database, &sql).await });
+        }
+        assert!(reads.join_all().await.into_iter().all(|is_hit| !is_hit));
+        let took = begun.elapsed();
+        assert!(took >= DELAY * 2, "nothing is claimed");
+        assert!(took < DELAY * 16, "{MANY} misses took {took:?}");
+    });
+    // Whoever comes second waits for the first.
+    let Decision::Miss(fill) = decide(&other, 1, &[]) else {
+        panic!("nobody has filled it");
+    };
+    assert_eq!(other.claim(&fill).unwrap(), None);
+    let second = Awaited::open(&server.url(&format!("{NONE}&single_flight=20s")));
+    let Decision::Miss(fill) = decide(&second, 1, &[]) else {
+        panic!("nobody has filled it");
+    };
+    let patience = second.claim(&fill).unwrap();
+    assert_eq!(patience, Some(Duration::from_secs(20)));
+}
+
 #[test]
 fn marks_do_not_wait_for_each_other() {
     const DELAY: Duration = Duration::from_millis(100);

@@ -159,7 +159,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     }
 
     /// [`Store::read`] for a caller that has other things to do with its thread than to wait. `None`
-    /// if the store cannot do without it here, or needs it for no longer than the call would cost.
+    /// if the store cannot do without it here: then one that waits ([`Store::waits`]) is asked on
+    /// another thread.
     ///
     /// Dropping the future is fine at any time.
     fn read_async<'a>(
@@ -203,6 +204,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn claim(&self, fill: &Fill) -> Result<Option<Duration>, StoreError> {
         let _ = fill;
         Ok(None)
+    }
+
+    /// [`Store::claim`], as [`Store::read_async`] is [`Store::read`].
+    fn claim_async<'a>(&'a self, fill: &'a Fill) -> Option<StoreFuture<'a, Option<Duration>>> {
+        let _ = fill;
+        None
     }
 
     /// Marks tags for an owner and renews their generations. Returning means acknowledged.

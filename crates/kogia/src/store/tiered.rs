@@ -107,23 +107,31 @@ enum Here {
 impl Caller {
     async fn read_in_life(
         self,
-        store: &dyn Pushing,
+        store: &Arc<dyn Pushing>,
         request: &ReadRequest,
     ) -> Result<(ReadResponse<Bytes>, Life), StoreError> {
         match self.if_async(|| store.read_in_life_async(request)) {
             Some(response) => response.await,
-            None => store.read_in_life(request),
+            None => {
+                let request = request.clone();
+                self.ask(store, move |store| store.read_in_life(&request))
+                    .await
+            }
         }
     }
 
     async fn generations_in_life(
         self,
-        store: &dyn Pushing,
+        store: &Arc<dyn Pushing>,
         tags: &[Tag],
     ) -> Result<(Generations, Life), StoreError> {
         match self.if_async(|| store.generations_in_life_async(tags)) {
             Some(generations) => generations.await,
-            None => store.generations_in_life(tags),
+            None => {
+                let tags: SmallVec<[Tag; 8]> = tags.into();
+                self.ask(store, move |store| store.generations_in_life(&tags))
+                    .await
+            }
         }
     }
 }
@@ -210,7 +218,7 @@ impl TieredStore {
         let Some((pushing, watch)) = self.watch(request) else {
             return Ok((self.generations_for(caller, tags).await?, None));
         };
-        let (generations, life) = caller.generations_in_life(&**pushing, tags).await?;
+        let (generations, life) = caller.generations_in_life(pushing, tags).await?;
         self.seen.note(tags, &generations);
         Ok((generations, watch.confirmed_in(life)))
     }
@@ -223,11 +231,11 @@ impl TieredStore {
     ) -> Result<(ReadResponse<Bytes>, Option<Arc<Watch>>), StoreError> {
         let (response, watch) = match self.watch(request) {
             Some((pushing, watch)) => {
-                let (response, life) = caller.read_in_life(&**pushing, request).await?;
+                let (response, life) = caller.read_in_life(pushing, request).await?;
                 (response, watch.confirmed_in(life))
             }
             None => (
-                caller.read_with_lifetime(&*self.shared, request).await?,
+                caller.read_with_lifetime(&self.shared, request).await?,
                 None,
             ),
         };
@@ -296,7 +304,7 @@ impl TieredStore {
         caller: Caller,
         tags: &[Tag],
     ) -> Result<Generations, StoreError> {
-        let generations = caller.generations(&*self.shared, tags).await?;
+        let generations = caller.generations(&self.shared, tags).await?;
         self.seen.note(tags, &generations);
         Ok(generations)
     }
@@ -307,7 +315,7 @@ impl TieredStore {
         mark: &Mark<'_>,
         watched: Tag,
     ) -> Result<Generation, StoreError> {
-        let marked = caller.mark_watching(&*self.shared, mark, watched).await;
+        let marked = caller.mark_watching(&self.shared, mark, watched).await;
         self.renewed(mark.tags);
         marked.inspect(|generation| self.seen.note(&[watched], &[*generation]))
     }
@@ -358,6 +366,10 @@ impl Store for TieredStore {
 
     fn claim(&self, fill: &Fill) -> Result<Option<Duration>, StoreError> {
         self.shared.claim(fill)
+    }
+
+    fn claim_async<'a>(&'a self, fill: &'a Fill) -> Option<StoreFuture<'a, Option<Duration>>> {
+        self.shared.claim_async(fill)
     }
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {

@@ -57,6 +57,10 @@ impl Store for Awaited {
         self.store.generations(fill.tags()).map(drop)
     }
 
+    fn claim(&self, fill: &Fill) -> Result<Option<Duration>, StoreError> {
+        self.wait(|| self.store.claim_async(fill))
+    }
+
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
         let Some(tag) = mark.tags.as_slice().first() else {
             return Ok(());

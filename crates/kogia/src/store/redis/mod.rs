@@ -413,6 +413,30 @@ impl RedisStore {
         Ok((generations, looked.incarnation))
     }
 
+    async fn claim_query(
+        &self,
+        way: &mut Way<'_>,
+        fill: &Fill,
+    ) -> Result<Option<Duration>, StoreError> {
+        let Some(patience) = self.url.single_flight else {
+            return Ok(None);
+        };
+        let key = self.keys.claim(fill);
+        let mut set = redis::pipe();
+        set.cmd("SET").arg(&key).arg(1).arg("NX");
+        set.arg("PX").arg(milliseconds(patience));
+        let answer = match way {
+            Way::Blocking(meanwhile) => self.nodes.with_entry(&key, |connection| {
+                at_once(ask(Line::Own(connection, meanwhile), &set))
+            }),
+            #[cfg(feature = "tokio")]
+            Way::Shared(lane) => lane.with(|line| ask(line, &set)).await,
+        };
+        let answer = answer.map_err(|refused| failed("claim a query", &refused))?;
+        let is_claimed_by_another = answer.contains(&Value::Nil);
+        Ok(is_claimed_by_another.then_some(patience))
+    }
+
     async fn mark_tags(
         &self,
         way: &mut Way<'_>,
@@ -558,21 +582,15 @@ impl Store for RedisStore {
     }
 
     fn claim(&self, fill: &Fill) -> Result<Option<Duration>, StoreError> {
-        let Some(patience) = self.url.single_flight else {
-            return Ok(None);
-        };
-        let key = self.keys.claim(fill);
-        let mut set = redis::cmd("SET");
-        set.arg(&key)
-            .arg(1)
-            .arg("NX")
-            .arg("PX")
-            .arg(milliseconds(patience));
-        let claimed: Option<String> = self
-            .nodes
-            .with_entry(&key, |connection| set.query(&mut connection.raw))
-            .map_err(|refused| failed("claim a query", &refused))?;
-        Ok(claimed.is_none().then_some(patience))
+        at_once(self.claim_query(&mut Way::blocking(), fill))
+    }
+
+    #[cfg(feature = "tokio")]
+    fn claim_async<'a>(&'a self, fill: &'a Fill) -> Option<StoreFuture<'a, Option<Duration>>> {
+        let mut way = self.lanes.way(&self.nodes)?;
+        Some(Box::pin(
+            async move { self.claim_query(&mut way, fill).await },
+        ))
     }
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
@@ -861,6 +879,10 @@ impl Keys {
     fn claim(&self, fill: &Fill) -> Vec<u8> {
         [&self.claims[..], &entry::claim(fill)].concat()
     }
+}
+
+async fn ask(mut line: Line<'_, '_>, commands: &redis::Pipeline) -> RedisResult<Vec<Value>> {
+    line.ask(commands).await
 }
 
 fn fresh() -> RedisResult<[u8; 16]> {
