@@ -5,6 +5,7 @@
 mod store_support;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
@@ -31,6 +32,7 @@ struct Remote {
     memory: MemoryStore,
     /// What was called on which thread.
     calls: Mutex<BTreeSet<(&'static str, String)>>,
+    fails: AtomicBool,
     /// Held up marks: told that one is there, and when it may go on.
     gate: Mutex<Option<(Sender<()>, Receiver<()>)>>,
 }
@@ -40,8 +42,21 @@ impl Remote {
         Arc::new(Remote {
             memory: MemoryStore::new(1 << 20),
             calls: Mutex::default(),
+            fails: AtomicBool::new(false),
             gate: Mutex::default(),
         })
+    }
+
+    /// [`Remote::note`], for what is changed.
+    fn change(&self, call: &'static str) -> Result<&MemoryStore, StoreError> {
+        let memory = self.note(call);
+        match self.fails.load(Ordering::SeqCst) {
+            true => Err(StoreError::Failed {
+                operation: call,
+                reason: "the test says so".to_owned(),
+            }),
+            false => Ok(memory),
+        }
     }
 
     fn note(&self, call: &'static str) -> &MemoryStore {
@@ -80,7 +95,7 @@ impl Store for Remote {
     }
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
-        let memory = self.note("mark");
+        let memory = self.change("mark")?;
         if let Some((arrived, go_on)) = self.gate.lock().unwrap().take() {
             arrived.send(()).unwrap();
             go_on.recv().unwrap();
@@ -89,7 +104,7 @@ impl Store for Remote {
     }
 
     fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError> {
-        self.note("clear").clear(owner, tags)
+        self.change("clear")?.clear(owner, tags)
     }
 
     fn extend(&self, owner: OwnerId, tags: &TagSet, lease: Duration) -> Result<(), StoreError> {
@@ -220,6 +235,30 @@ fn no_thread_of_the_runtime_waits_for_the_store_behind_a_tier() {
     let [here, elsewhere] = store.calls(here);
     assert_eq!(here, BTreeSet::new());
     assert!(elsewhere.is_superset(&BTreeSet::from(["generations", "mark", "read"])));
+}
+
+/// What the store has not acknowledged is sent again by every call.
+#[test]
+fn no_thread_of_the_runtime_waits_for_a_store_that_fails() {
+    let store = Remote::new();
+    let database = database(Arc::clone(&store) as Arc<dyn Store>);
+    let here = thread::current().id();
+    let runtime = one_thread();
+    store.calls(here);
+    store.fails.store(true, Ordering::SeqCst);
+    runtime.block_on(async {
+        let mut session = database.session(Backend::Unknown);
+        for _ in 0..2 {
+            let running = session.before_async("DELETE FROM book", &[]).await.unwrap();
+            session.after(running, Outcome::Done);
+            assert!(!read(&database, BOOKS).await, "it is not invalidated");
+        }
+    });
+    let [on_this, elsewhere] = store.calls(here);
+    assert_eq!(on_this, BTreeSet::new());
+    assert!(elsewhere.is_superset(&BTreeSet::from(["clear", "mark"])));
+    store.fails.store(false, Ordering::SeqCst);
+    until(|| runtime.block_on(read(&database, BOOKS)));
 }
 
 /// The store marks a tag after the one who asked for that has given up, and had it cleared.
