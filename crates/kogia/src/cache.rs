@@ -590,9 +590,15 @@ impl Marks {
     /// generations.
     pub fn clear(mut self) {
         self.standing = Standing::Over;
-        let (owner, tags) = (self.invalidation.owner(), self.invalidation.tags());
-        self.cache
-            .clear(owner, tags, |store| store.clear(owner, tags));
+        self.clear_later();
+    }
+
+    fn clear_later(&self) {
+        let (owner, tags) = (self.invalidation.owner(), self.invalidation.tags().clone());
+        let cache = Arc::clone(&self.cache);
+        self.cache.later.work(move || {
+            cache.clear(owner, &tags, |store| store.clear(owner, &tags));
+        });
     }
 
     /// [`Marks::clear`], and the generation that another tag has thereafter, if the store says so.
@@ -636,10 +642,7 @@ impl Drop for Marks {
             Standing::Asked => {
                 // Whoever waited for the store has given up. A mark that overtakes its clearing is
                 // left to its lease.
-                let (cache, tags) = (Arc::clone(&self.cache), tags.clone());
-                self.cache.later.work(move || {
-                    cache.clear(owner, &tags, |store| store.clear(owner, &tags));
-                });
+                self.clear_later();
             }
             Standing::Marked | Standing::Postponed => {
                 let count = tags.as_slice().len();

@@ -218,9 +218,20 @@ impl Database {
     /// Begins to load the catalog: read it from the database now, then
     /// [`CatalogReload::finish`]. Fails with `None` while somebody is changing the schema.
     pub fn reload_catalog(&self) -> Result<Option<CatalogReload>, StoreError> {
-        let generation = at_once(self.generation(self.0.tags.schema_epoch, Caller::Blocking))?;
+        at_once(self.begin_reload(Caller::Blocking))
+    }
+
+    /// [`Database::reload_catalog`] for a caller that has other things to do with its thread than to
+    /// wait for a store behind a network.
+    pub async fn reload_catalog_async(&self) -> Result<Option<CatalogReload>, StoreError> {
+        self.begin_reload(Caller::Async).await
+    }
+
+    async fn begin_reload(&self, caller: Caller) -> Result<Option<CatalogReload>, StoreError> {
+        let epoch = self.0.tags.schema_epoch;
+        let generation = self.generation(epoch, caller).await?;
         if !generation.is_clean() {
-            self.0.resolve_marks(self, &[self.0.tags.schema_epoch]);
+            self.resolve_marks(&[epoch]);
             return Ok(None);
         }
         Ok(Some(CatalogReload {
@@ -287,14 +298,17 @@ impl Database {
 
     /// A resolver found out about a writer.
     pub fn resolved(&self, owner: OwnerId, tags: &TagSet, verdict: Verdict) {
-        let cache = self.inner_cache();
-        let result = match verdict {
-            Verdict::Over => cache.store.clear(owner, tags),
-            Verdict::Running => cache.store.extend(owner, tags, cache.lease()),
-        };
-        if let Err(error) = result {
-            cache.events.store_failed(&error);
-        }
+        let (cache, tags) = (Arc::clone(self.inner_cache()), tags.clone());
+        let worker = Arc::clone(&cache);
+        worker.later.work(move || {
+            let result = match verdict {
+                Verdict::Over => cache.store.clear(owner, &tags),
+                Verdict::Running => cache.store.extend(owner, &tags, cache.lease()),
+            };
+            if let Err(error) = result {
+                cache.events.store_failed(&error);
+            }
+        });
     }
 
     pub(crate) fn inner_cache(&self) -> &Arc<CacheInner> {
