@@ -353,6 +353,13 @@ impl Database {
         }
     }
 
+    /// [`Database::look_for_catalog`] for a caller that blocks. Apart, because it would be copied into
+    /// each reader, and slow down their hits.
+    #[cold]
+    pub(crate) fn look_for_catalog_blocking(&self, reason: &BypassReason) {
+        at_once(self.look_for_catalog(reason, Caller::Blocking));
+    }
+
     /// The schema is another one than the catalog says, or will be.
     pub(crate) fn schema_changed(&self) {
         self.catalog_is_outdated();

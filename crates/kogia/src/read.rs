@@ -10,7 +10,6 @@ use kogia_core::{
 };
 use smallvec::SmallVec;
 
-use crate::cache::CacheInner;
 use crate::caller::Caller;
 use crate::database::{Database, LoadedCatalog};
 use crate::event::{BypassReason, ReadOutcome};
@@ -92,10 +91,13 @@ pub(crate) enum Step {
     /// Wait for another reader; if that gives nothing, start again.
     Wait(Waiter),
     /// Wait for another process; if that gives nothing, start again, and watch no more.
-    Watch(Watch),
+    Watch(Box<Watch>),
     /// Run the query, then [`Permit::finish`].
     Run(Box<Permit>),
 }
+
+/// What comes of a read, or why it bypasses.
+pub(crate) type Decided = Result<(ReadOutcome, Step), BypassReason>;
 
 /// What a session knows about a query without running it; see [`crate::Session::look_up`].
 #[derive(Debug)]
@@ -172,21 +174,6 @@ impl Permit {
         }
     }
 
-    pub(crate) fn database(&self) -> &Database {
-        &self.database
-    }
-
-    pub(crate) fn leader(&self) -> Option<&Leader> {
-        self.leader.as_ref()
-    }
-
-    /// Whether nothing was written between this miss and another one.
-    pub(crate) fn has_stamp_of(&self, other: &Fill) -> bool {
-        self.fill
-            .as_ref()
-            .is_some_and(|fill| fill.stamp() == other.stamp())
-    }
-
     /// The permit, for a result that ends in this era, and where the session is like this.
     pub(crate) fn of(self, era: Era, session: KeyPrefix) -> Permit {
         let era = Some((era, session));
@@ -245,32 +232,34 @@ impl Reader<'_> {
             .ttl(statement, cache.ttl)
             .map_err(BypassReason::Statement)?;
         let ttl = query.options.ttl.map_or(ttl, |limit| limit.min(ttl));
-        let mut request = self.request(query, statement, parameters);
-        let access = access(statement, request.tags());
-        match access {
-            Access::Bypass(why) => return Err(BypassReason::Session(why)),
-            Access::Snapshot { before, .. } => {
-                request.guard_snapshot(self.database.0.tags.commit, before);
-            }
-            Access::Shared | Access::Private => {}
-        }
-        let is_without_entry = query.options.mode == QueryMode::Refresh
-            || matches!(access, Access::Snapshot { begun: false, .. });
-        let place = match access {
-            _ if is_without_entry => Place::Nowhere,
-            Access::Private => Place::Transaction,
-            _ => Place::Store,
-        };
-        Ok(Planned {
-            request,
-            access,
-            place,
+        // Filled in where it is: what is written and copied at once is slow to read.
+        let mut planned = Planned {
+            request: self.request(query, statement, parameters),
+            access: Access::Shared,
+            place: Place::Store,
             ttl,
             waits: self.waits,
-            claims: self.watches
-                && access != Access::Private
-                && query.options.mode == QueryMode::Cached,
-        })
+            claims: self.watches && query.options.mode == QueryMode::Cached,
+        };
+        planned.access = access(statement, planned.request.tags());
+        match planned.access {
+            Access::Bypass(why) => return Err(BypassReason::Session(why)),
+            Access::Snapshot { before, .. } => {
+                let commit = self.database.0.tags.commit;
+                planned.request.guard_snapshot(commit, before);
+            }
+            Access::Private => {
+                planned.place = Place::Transaction;
+                planned.claims = false;
+            }
+            Access::Shared => {}
+        }
+        if query.options.mode == QueryMode::Refresh
+            || matches!(planned.access, Access::Snapshot { begun: false, .. })
+        {
+            planned.place = Place::Nowhere;
+        }
+        Ok(planned)
     }
 
     fn request(
@@ -311,7 +300,7 @@ impl Planned {
         database: &Database,
         query: &Query<'_>,
         private: PrivateValue<'_>,
-    ) -> Result<(ReadOutcome, Step), BypassReason> {
+    ) -> Decided {
         let caller = Caller::Async;
         let cache = database.inner_cache();
         caller.catch_up_with(&cache.later, self.request.key()).await;
@@ -326,12 +315,16 @@ impl Planned {
                 .await
                 .map(without_entry),
         };
-        let (outcome, step) = self.answered(response, database, query, private)?;
-        let Some(fill) = self.to_claim(&step) else {
-            return Ok((outcome, step));
-        };
-        let claimed = caller.claim(&cache.store, fill).await;
-        Ok(self.claimed(claimed, cache, outcome, step))
+        let mut decided = self.answered(response, database, query, private);
+        if let Some(permit) = self.to_claim(&mut decided)
+            && let Some(fill) = &permit.fill
+        {
+            let claimed = caller.claim(&cache.store, fill).await;
+            if let Some(watch) = self.watch(claimed, permit) {
+                decided = Ok((ReadOutcome::Shared, Step::Watch(Box::new(watch))));
+            }
+        }
+        decided
     }
 
     /// [`Planned::step`] for a caller that blocks. It is no future: those are copied when they are
@@ -341,7 +334,7 @@ impl Planned {
         database: &Database,
         query: &Query<'_>,
         private: PrivateValue<'_>,
-    ) -> Result<(ReadOutcome, Step), BypassReason> {
+    ) -> Decided {
         let cache = database.inner_cache();
         cache.later.catch_up_with(self.request.key());
         if cache.is_pending(self.request.tags()) {
@@ -354,12 +347,16 @@ impl Planned {
                 .generations(self.request.tags())
                 .map(without_entry),
         };
-        let (outcome, step) = self.answered(response, database, query, private)?;
-        let Some(fill) = self.to_claim(&step) else {
-            return Ok((outcome, step));
-        };
-        let claimed = cache.store.claim(fill);
-        Ok(self.claimed(claimed, cache, outcome, step))
+        let mut decided = self.answered(response, database, query, private);
+        if let Some(permit) = self.to_claim(&mut decided)
+            && let Some(fill) = &permit.fill
+        {
+            let claimed = cache.store.claim(fill);
+            if let Some(watch) = self.watch(claimed, permit) {
+                decided = Ok((ReadOutcome::Shared, Step::Watch(Box::new(watch))));
+            }
+        }
+        decided
     }
 
     fn answered(
@@ -368,7 +365,7 @@ impl Planned {
         database: &Database,
         query: &Query<'_>,
         private: PrivateValue<'_>,
-    ) -> Result<(ReadOutcome, Step), BypassReason> {
+    ) -> Decided {
         let cache = database.inner_cache();
         let mut response = response.map_err(|error| {
             cache.events.store_failed(&error);
@@ -410,44 +407,35 @@ impl Planned {
         Ok((outcome, Step::Run(Box::new(permit))))
     }
 
-    /// What is to be claimed before the query runs.
-    fn to_claim<'a>(&self, step: &'a Step) -> Option<&'a Fill> {
-        match step {
-            Step::Run(permit) if self.claims => permit.fill.as_ref(),
+    /// The permit of a query that is to be claimed before it runs.
+    fn to_claim<'a>(&self, decided: &'a mut Decided) -> Option<&'a mut Permit> {
+        match decided {
+            Ok((_, Step::Run(permit))) if self.claims => Some(permit),
             _ => None,
         }
     }
 
-    /// What comes of a query that was to be claimed: perhaps another process runs it already.
-    fn claimed(
+    /// What becomes of the permit where another process runs the query already.
+    fn watch(
         &self,
         claimed: Result<Option<Duration>, StoreError>,
-        cache: &CacheInner,
-        outcome: ReadOutcome,
-        step: Step,
-    ) -> (ReadOutcome, Step) {
-        let patience = claimed.unwrap_or_else(|error| {
-            cache.events.store_failed(&error);
-            // Without an answer nobody is waited for.
-            None
-        });
-        match (patience, step) {
-            (Some(patience), Step::Run(permit)) => {
-                let watch = Watch::new(self.request.clone(), permit, patience);
-                (ReadOutcome::Shared, Step::Watch(watch))
-            }
-            (_, step) => (outcome, step),
-        }
+        permit: &mut Permit,
+    ) -> Option<Watch> {
+        let events = &permit.database.inner_cache().events;
+        // Without an answer nobody is waited for.
+        let patience = claimed
+            .inspect_err(|error| events.store_failed(error))
+            .ok()??;
+        let stamp = permit.fill.as_ref()?.stamp().clone();
+        let (database, leader) = (permit.database.clone(), permit.leader.take());
+        let request = self.request.clone();
+        Some(Watch::new(database, request, stamp, leader, patience))
     }
 }
 
 impl Step {
     /// What comes of a read that was planned, unless it bypasses.
-    pub(crate) fn of(
-        decided: Result<(ReadOutcome, Step), BypassReason>,
-        database: &Database,
-        query: &Query<'_>,
-    ) -> Step {
+    pub(crate) fn of(decided: Decided, database: &Database, query: &Query<'_>) -> Step {
         let events = &database.inner_cache().events;
         match decided {
             Ok((outcome, step)) => {

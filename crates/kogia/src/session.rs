@@ -571,7 +571,7 @@ impl Source for Session {
         let decided = match self.plan(query, watches) {
             Ok(planned) => planned.step_blocking(&self.database, query, &private),
             Err(reason) => {
-                at_once(self.database.look_for_catalog(&reason, Caller::Blocking));
+                self.database.look_for_catalog_blocking(&reason);
                 Err(reason)
             }
         };
@@ -613,7 +613,7 @@ impl Source for &Database {
         let decided = match self.plan(query, watches) {
             Ok(planned) => planned.step_blocking(self, query, &|_| None),
             Err(reason) => {
-                at_once(self.look_for_catalog(&reason, Caller::Blocking));
+                self.look_for_catalog_blocking(&reason);
                 Err(reason)
             }
         };

@@ -4,10 +4,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kogia_core::{Decision, ReadRequest};
+use kogia_core::{Decision, ReadRequest, Stamp};
 
+use crate::database::Database;
 use crate::flight::{Leader, Waiter};
-use crate::read::Permit;
 
 /// A miss whose query another process has claimed to run ([`crate::Store::claim`]).
 ///
@@ -16,8 +16,10 @@ use crate::read::Permit;
 /// that nobody minds how late it is. Readers of this process that miss the same wait with it.
 #[derive(Debug)]
 pub(crate) struct Watch {
+    database: Database,
     request: ReadRequest,
-    permit: Box<Permit>,
+    stamp: Stamp,
+    leader: Option<Leader>,
     patience: Duration,
 }
 
@@ -26,10 +28,18 @@ const SHORTEST: Duration = Duration::from_millis(2);
 const LONGEST: Duration = Duration::from_millis(16);
 
 impl Watch {
-    pub(crate) fn new(request: ReadRequest, permit: Box<Permit>, patience: Duration) -> Self {
+    pub(crate) fn new(
+        database: Database,
+        request: ReadRequest,
+        stamp: Stamp,
+        leader: Option<Leader>,
+        patience: Duration,
+    ) -> Self {
         Watch {
+            database,
             request,
-            permit,
+            stamp,
+            leader,
             patience,
         }
     }
@@ -44,13 +54,12 @@ impl Watch {
             pause = (pause * 2).min(LONGEST);
             match self.look()? {
                 Decision::Hit(value) => {
-                    if let Some(leader) = self.permit.leader() {
+                    if let Some(leader) = &self.leader {
                         leader.land(value.clone());
                     }
                     return Some(value);
                 }
-                Decision::Miss(fill) | Decision::Stale(fill) if self.permit.has_stamp_of(&fill) => {
-                }
+                Decision::Miss(fill) | Decision::Stale(fill) if *fill.stamp() == self.stamp => {}
                 // Something was written meanwhile, and the result that is waited for is stale.
                 _ => return None,
             }
@@ -60,7 +69,7 @@ impl Watch {
     /// Waits on a thread of its own, so that the caller's may do something else; `None` if there is
     /// none to be had.
     pub(crate) fn depart(self) -> Option<Waiter> {
-        let waiter = self.permit.leader().map(Leader::waiter)?;
+        let waiter = self.leader.as_ref().map(Leader::waiter)?;
         let spawned = thread::Builder::new()
             .name("kogia-watch".to_owned())
             .spawn(move || drop(self.wait()));
@@ -69,7 +78,7 @@ impl Watch {
 
     /// Reads; `None` if the store does not answer, or what it has is not to be used.
     fn look(&self) -> Option<Decision<Bytes>> {
-        let cache = self.permit.database().inner_cache();
+        let cache = self.database.inner_cache();
         if cache.is_pending(self.request.tags()) {
             return None;
         }
