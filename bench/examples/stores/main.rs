@@ -2,7 +2,8 @@
 //!
 //! `eval "$(scripts/servers start DIR)"; cargo run --release -p kogia-bench --example stores`: a hit of
 //! 1 KiB beside a bare fetch of as many keys of the same lengths, a mark beside a bare write of as many
-//! keys, by turns on one thread; for Redis both on 64 threads, and a server that is not there, too.
+//! keys, by turns on one thread; for Redis both on 64 threads and in 64 tasks, and a server that is not
+//! there, too.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a benchmark may panic
 

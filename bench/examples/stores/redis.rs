@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use kogia::Store;
 use kogia::core::{OwnerId, ReadRequest, Tag, TagSet};
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
 
 use super::{ROUNDS, Times, fill, hit, mark, open, report, request};
 
@@ -21,6 +23,7 @@ pub(super) fn run(server: &str) {
     one_thread(&*store, &*tiered, &client, &bare, &tags, &request);
     pushed(server, &request);
     many_threads(&store, &client, &bare, &request);
+    many_tasks(&store, &client, &bare, &request);
     dead(&request);
 }
 
@@ -174,6 +177,76 @@ fn many_threads(
         theirs / 3,
         ours as f64 / theirs as f64 * 100.0
     );
+}
+
+/// As many readers as threads, that are tasks of one runtime with one connection.
+fn many_tasks(
+    store: &Arc<dyn Store>,
+    client: &::redis::Client,
+    bare: &Bare,
+    request: &ReadRequest,
+) {
+    const TASKS: usize = 64;
+    let second = Duration::from_secs(1);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let connection = runtime.block_on(client.get_multiplexed_async_connection());
+    let connection = connection.unwrap();
+    let get = bare.get.clone();
+    let theirs = move || {
+        let (get, mut connection) = (get.clone(), connection.clone());
+        async move {
+            drop(
+                get.query_async::<Vec<Vec<u8>>>(&mut connection)
+                    .await
+                    .unwrap(),
+            )
+        }
+    };
+    let (store, request) = (Arc::clone(store), request.clone());
+    let ours = move || {
+        let (store, request) = (Arc::clone(&store), request.clone());
+        async move { drop(store.read_async(&request).unwrap().await.unwrap()) }
+    };
+    let (mut read, mut fetched) = (0, 0);
+    for _ in 0..3 {
+        fetched += runtime.block_on(tasks(TASKS, second, theirs.clone()));
+        read += runtime.block_on(tasks(TASKS, second, ours.clone()));
+    }
+    println!(
+        "Redis: {TASKS} tasks        {:6} reads/s, bare {:6} reads/s, {:.0} %",
+        read / 3,
+        fetched / 3,
+        read as f64 / fetched as f64 * 100.0
+    );
+}
+
+/// How many calls some tasks make in a time, each of them one after the other.
+async fn tasks<F>(
+    count: usize,
+    time: Duration,
+    call: impl Fn() -> F + Clone + Send + 'static,
+) -> u64
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let begun = Instant::now();
+    let mut tasks = JoinSet::new();
+    for _ in 0..count {
+        let call = call.clone();
+        tasks.spawn(async move {
+            let mut done = 0;
+            while begun.elapsed() < time {
+                call().await;
+                done += 1;
+            }
+            done
+        });
+    }
+    tasks.join_all().await.into_iter().sum()
 }
 
 fn dead(request: &ReadRequest) {

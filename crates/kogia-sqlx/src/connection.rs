@@ -84,7 +84,7 @@ impl<DB: Driver> CachedConnection<DB> {
         F: AsyncFnOnce(&mut DB::Connection) -> Result<T, Error>,
     {
         let live = self.live().await?;
-        let mut flight = live.start(UNSEEN, None)?;
+        let mut flight = live.start(UNSEEN, None).await?;
         let result = run(flight.connection()).await;
         flight.land(result).await
     }
@@ -108,7 +108,7 @@ impl<DB: Driver> CachedConnection<DB> {
     ) -> BoxStream<'_, Result<Step<DB>, Error>> {
         Box::pin(async_stream::try_stream! {
             let call = call?;
-            let mut flight = self.live().await?.start_call(call)?;
+            let mut flight = self.live().await?.start_call(call).await?;
             let mut failed = None;
             {
                 let mut steps = flight.send();
@@ -131,7 +131,7 @@ impl<DB: Driver> CachedConnection<DB> {
         &mut self,
         call: Result<Call<DB>, Error>,
     ) -> Result<Option<DB::Row>, Error> {
-        let mut flight = self.live().await?.start_call(call?)?;
+        let mut flight = self.live().await?.start_call(call?).await?;
         let writes = flight.writes();
         let mut first = Ok(None);
         {
@@ -157,13 +157,14 @@ const UNSEEN: &str = "CALL kogia_unseen()";
 
 impl<DB: Driver> Live<DB> {
     /// Tells the engine that a statement is about to be sent.
-    pub(crate) fn start(
+    pub(crate) async fn start(
         &mut self,
         sql: &str,
         bound: Option<&Bound>,
     ) -> Result<Flight<'_, DB>, Error> {
         let parameters = bound.map(Bound::parameters).unwrap_or_default();
-        let running = self.session.before(sql, &parameters).map_err(refused)?;
+        let running = self.session.before_async(sql, &parameters).await;
+        let running = running.map_err(refused)?;
         Ok(Flight {
             live: self,
             running: Some(running),
@@ -171,10 +172,10 @@ impl<DB: Driver> Live<DB> {
         })
     }
 
-    fn start_call(&mut self, mut call: Call<DB>) -> Result<Flight<'_, DB>, Error> {
+    async fn start_call(&mut self, mut call: Call<DB>) -> Result<Flight<'_, DB>, Error> {
         let bound = call.arguments.as_mut().and_then(DB::bound);
         let writes = self.session.analyze(call.sql.as_str()).is_write();
-        let mut flight = self.start(call.sql.as_str(), bound.as_ref())?;
+        let mut flight = self.start(call.sql.as_str(), bound.as_ref()).await?;
         flight.call = Some((call, writes));
         Ok(flight)
     }

@@ -252,7 +252,7 @@ impl<DB: Driver> CachedPool<DB> {
         database: &Database,
         connection: &mut DB::Connection,
     ) -> Result<(), Error> {
-        let reload = match database.reload_catalog() {
+        let reload = match database.reload_catalog_async().await {
             Ok(Some(reload)) => reload,
             // Somebody is changing the schema; the next reader tries again.
             Ok(None) => return Ok(()),

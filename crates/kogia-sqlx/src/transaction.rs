@@ -55,7 +55,7 @@ impl<'c, DB: Driver> CachedTransaction<'c, DB> {
             None if depth == 0 => "BEGIN".to_owned(),
             None => format!("SAVEPOINT {}", savepoint(depth)),
         };
-        let mut flight = live.start(&sql, None)?;
+        let mut flight = live.start(&sql, None).await?;
         let begun = DB::TransactionManager::begin(flight.connection(), statement).await;
         flight.land(begun).await?;
         transaction.open = true;
@@ -73,7 +73,7 @@ impl<'c, DB: Driver> CachedTransaction<'c, DB> {
             0 | 1 => "COMMIT".to_owned(),
             depth => format!("RELEASE SAVEPOINT {}", savepoint(depth - 1)),
         };
-        let mut flight = live.start(&sql, None)?;
+        let mut flight = live.start(&sql, None).await?;
         let committed = DB::TransactionManager::commit(flight.connection()).await;
         flight.land(committed).await?;
         self.open = false;
@@ -86,7 +86,7 @@ impl<'c, DB: Driver> CachedTransaction<'c, DB> {
         let sql = rollback(DB::TransactionManager::get_transaction_depth(
             &live.connection,
         ));
-        let mut flight = live.start(&sql, None)?;
+        let mut flight = live.start(&sql, None).await?;
         let rolled_back = DB::TransactionManager::rollback(flight.connection()).await;
         flight.land(rolled_back).await?;
         self.open = false;

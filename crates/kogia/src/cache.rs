@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use kogia_core::{Generation, Invalidation, OwnerId, Tag, TagSet};
 
+use crate::caller::Caller;
 use crate::database::{Database, DatabaseConfig};
 use crate::event::{Event, Events, Listener, Stats};
 use crate::flight::Flights;
@@ -252,15 +253,17 @@ impl Cache {
 impl CacheInner {
     /// Marks tags for a transaction that is about to commit, and tells the generation that
     /// another tag then has, if the store says so.
-    pub(crate) fn mark(
+    pub(crate) async fn mark(
         self: &Arc<Self>,
         tags: TagSet,
-        backend: &Backend,
-        watched: Tag,
+        marking: &Marking<'_>,
     ) -> Result<(Marks, Option<Generation>), WriteError> {
-        self.settle_pending();
+        if self.has_pending() {
+            let cache = Arc::clone(self);
+            marking.caller.run(move || cache.settle_pending()).await;
+        }
         match fresh_owner() {
-            Ok(owner) => self.mark_as(owner, tags, backend, watched),
+            Ok(owner) => self.mark_as(owner, tags, marking).await,
             // Without an owner nothing is marked; the policy decides as for any failure.
             Err(error) => self
                 .unmarked(OwnerId(0), tags, error.into())
@@ -268,27 +271,27 @@ impl CacheInner {
         }
     }
 
-    fn mark_as(
+    async fn mark_as(
         self: &Arc<Self>,
         owner: OwnerId,
         tags: TagSet,
-        backend: &Backend,
-        watched: Tag,
+        marking: &Marking<'_>,
     ) -> Result<(Marks, Option<Generation>), WriteError> {
-        let mut invalidation = Invalidation::new(owner, tags, self.lease);
-        match self.acknowledge(&mut invalidation, backend, watched) {
-            Ok(generation) => Ok((
-                Marks {
-                    cache: Arc::clone(self),
-                    invalidation,
-                    open: true,
-                    postponed: false,
-                },
-                Some(generation),
-            )),
-            Err(error) => self
-                .unmarked(owner, invalidation.tags().clone(), error)
-                .map(|marks| (marks, None)),
+        let mut marks = Marks {
+            cache: Arc::clone(self),
+            invalidation: Invalidation::new(owner, tags, self.lease),
+            standing: Standing::Asked,
+        };
+        match self.acknowledge(&mut marks.invalidation, marking).await {
+            Ok(generation) => {
+                marks.standing = Standing::Marked;
+                Ok((marks, Some(generation)))
+            }
+            Err(error) => {
+                marks.standing = Standing::Over;
+                self.unmarked(owner, marks.invalidation.tags().clone(), error)
+                    .map(|marks| (marks, None))
+            }
         }
     }
 
@@ -310,8 +313,7 @@ impl CacheInner {
         Ok(Marks {
             cache: Arc::clone(self),
             invalidation: Invalidation::new(owner, tags, self.lease),
-            open: true,
-            postponed: true,
+            standing: Standing::Postponed,
         })
     }
 
@@ -328,7 +330,7 @@ impl CacheInner {
 
     /// Whether an invalidation of one of the tags has not reached the store yet.
     pub(crate) fn is_pending(&self, tags: &[Tag]) -> bool {
-        if self.pending.count.load(Ordering::SeqCst) == 0 {
+        if !self.has_pending() {
             return false;
         }
         self.settle_pending();
@@ -339,13 +341,26 @@ impl CacheInner {
             .any(|postponed| postponed.tags.intersects(tags))
     }
 
+    /// [`CacheInner::is_pending`], which tries to send what the store has not acknowledged.
+    pub(crate) async fn is_pending_for(self: &Arc<Self>, caller: Caller, tags: &[Tag]) -> bool {
+        if !self.has_pending() {
+            return false;
+        }
+        let (cache, tags) = (Arc::clone(self), tags.to_vec());
+        let is_pending = caller.run(move || cache.is_pending(&tags)).await;
+        is_pending.unwrap_or(true)
+    }
+
+    fn has_pending(&self) -> bool {
+        self.pending.count.load(Ordering::SeqCst) > 0
+    }
+
     /// Has a mark acknowledged while at least half of its lease remains, so that the commit may
     /// be sent at once.
-    fn acknowledge(
+    async fn acknowledge(
         &self,
         invalidation: &mut Invalidation,
-        backend: &Backend,
-        watched: Tag,
+        marking: &Marking<'_>,
     ) -> Result<Generation, StoreError> {
         const ATTEMPTS: usize = 3;
         for _ in 0..ATTEMPTS {
@@ -354,9 +369,12 @@ impl CacheInner {
                 owner: invalidation.owner(),
                 tags: invalidation.tags(),
                 lease: invalidation.lease(),
-                backend,
+                backend: marking.backend,
             };
-            let generation = self.store.mark_watching(&mark, watched)?;
+            let generation = marking
+                .caller
+                .mark_watching(&self.store, &mark, marking.watched)
+                .await?;
             invalidation.acknowledged(sent);
             if invalidation.may_commit(self.started.elapsed()) {
                 return Ok(generation);
@@ -370,7 +388,7 @@ impl CacheInner {
 
     /// Sends what the store has not acknowledged yet.
     fn settle_pending(&self) {
-        if self.pending.count.load(Ordering::SeqCst) == 0 {
+        if !self.has_pending() {
             return;
         }
         // The lock is held until the tags are cleared, so that no reader misses them meanwhile.
@@ -543,24 +561,49 @@ impl PendingList {
 pub struct Marks {
     cache: Arc<CacheInner>,
     invalidation: Invalidation,
-    open: bool,
+    standing: Standing,
+}
+
+/// How far marks have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// The store was asked for them, and nothing that relies on them was sent.
+    Asked,
+    /// They are acknowledged.
+    Marked,
     /// The store did not acknowledge them; this process alone bypasses the tags.
-    postponed: bool,
+    Postponed,
+    /// Nothing is left to be done.
+    Over,
+}
+
+/// How a transaction's tags are marked.
+pub(crate) struct Marking<'a> {
+    pub(crate) backend: &'a Backend,
+    /// The tag whose generation is wanted, too.
+    pub(crate) watched: Tag,
+    pub(crate) caller: Caller,
 }
 
 impl Marks {
     /// The transaction is over, committed or rolled back: the tags become clean, with fresh
     /// generations.
     pub fn clear(mut self) {
-        self.open = false;
-        let (owner, tags) = (self.invalidation.owner(), self.invalidation.tags());
-        self.cache
-            .clear(owner, tags, |store| store.clear(owner, tags));
+        self.standing = Standing::Over;
+        self.clear_later();
+    }
+
+    fn clear_later(&self) {
+        let (owner, tags) = (self.invalidation.owner(), self.invalidation.tags().clone());
+        let cache = Arc::clone(&self.cache);
+        self.cache.later.work(move || {
+            cache.clear(owner, &tags, |store| store.clear(owner, &tags));
+        });
     }
 
     /// [`Marks::clear`], and the generation that another tag has thereafter, if the store says so.
     pub(crate) fn clear_watching(mut self, watched: Tag) -> Option<Generation> {
-        self.open = false;
+        self.standing = Standing::Over;
         let (owner, tags) = (self.invalidation.owner(), self.invalidation.tags());
         self.cache.clear(owner, tags, |store| {
             store.clear_watching(owner, tags, watched)
@@ -568,20 +611,19 @@ impl Marks {
     }
 
     /// Marks more tags for the same transaction, because something was found out meanwhile.
-    pub(crate) fn widened(
+    pub(crate) async fn widened(
         mut self,
         tags: &TagSet,
-        backend: &Backend,
-        watched: Tag,
+        marking: &Marking<'_>,
     ) -> Result<Marks, WriteError> {
-        self.open = false;
+        let standing = std::mem::replace(&mut self.standing, Standing::Over);
         let (owner, held) = (self.invalidation.owner(), self.invalidation.tags());
-        if self.postponed {
+        if standing == Standing::Postponed {
             self.cache.pending.forget(owner, held);
         }
         let mut all = held.clone();
         all.extend(tags);
-        let (marks, _) = self.cache.mark_as(owner, all, backend, watched)?;
+        let (marks, _) = self.cache.mark_as(owner, all, marking).await?;
         Ok(marks)
     }
 
@@ -593,13 +635,22 @@ impl Marks {
 
 impl Drop for Marks {
     fn drop(&mut self) {
-        if self.open {
-            let (owner, tags) = (self.invalidation.owner(), self.invalidation.tags());
-            let count = tags.as_slice().len();
-            self.cache.events.tell(&Event::Abandoned { tags: count });
-            if self.postponed {
-                // There is no mark whose lease could end.
-                self.cache.postpone(owner, tags, false);
+        let standing = std::mem::replace(&mut self.standing, Standing::Over);
+        let (owner, tags) = (self.invalidation.owner(), self.invalidation.tags());
+        match standing {
+            Standing::Over => {}
+            Standing::Asked => {
+                // Whoever waited for the store has given up. A mark that overtakes its clearing is
+                // left to its lease.
+                self.clear_later();
+            }
+            Standing::Marked | Standing::Postponed => {
+                let count = tags.as_slice().len();
+                self.cache.events.tell(&Event::Abandoned { tags: count });
+                if standing == Standing::Postponed {
+                    // There is no mark whose lease could end.
+                    self.cache.postpone(owner, tags, false);
+                }
             }
         }
     }

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use kogia_core::{
     Analyzer, DatabaseId, DatabaseTags, Dialect, Generation, Isolation, KeyPrefix, OwnerId, Schema,
-    SessionConfig, Statement, Tag, TagSet, Value, canonical,
+    SessionConfig, Statement, Tag, TagSet, Uncacheable, Value, canonical,
 };
 
 use crate::cache::{Cache, CacheInner};
-use crate::event::Event;
+use crate::caller::{Caller, at_once};
+use crate::event::{BypassReason, Event};
 use crate::session::Session;
-use crate::store::{Abandoned, Backend, StoreError, one_generation};
+use crate::store::{Abandoned, Backend, StoreError};
 
 /// What a front end knows about a database before it has loaded its catalog.
 #[derive(Debug, Clone)]
@@ -217,9 +218,20 @@ impl Database {
     /// Begins to load the catalog: read it from the database now, then
     /// [`CatalogReload::finish`]. Fails with `None` while somebody is changing the schema.
     pub fn reload_catalog(&self) -> Result<Option<CatalogReload>, StoreError> {
-        let generation = self.generation(self.0.tags.schema_epoch)?;
+        at_once(self.begin_reload(Caller::Blocking))
+    }
+
+    /// [`Database::reload_catalog`] for a caller that has other things to do with its thread than to
+    /// wait for a store behind a network.
+    pub async fn reload_catalog_async(&self) -> Result<Option<CatalogReload>, StoreError> {
+        self.begin_reload(Caller::Async).await
+    }
+
+    async fn begin_reload(&self, caller: Caller) -> Result<Option<CatalogReload>, StoreError> {
+        let epoch = self.0.tags.schema_epoch;
+        let generation = self.generation(epoch, caller).await?;
         if !generation.is_clean() {
-            self.0.resolve_marks(self, &[self.0.tags.schema_epoch]);
+            self.resolve_marks(&[epoch]);
             return Ok(None);
         }
         Ok(Some(CatalogReload {
@@ -286,14 +298,17 @@ impl Database {
 
     /// A resolver found out about a writer.
     pub fn resolved(&self, owner: OwnerId, tags: &TagSet, verdict: Verdict) {
-        let cache = self.inner_cache();
-        let result = match verdict {
-            Verdict::Over => cache.store.clear(owner, tags),
-            Verdict::Running => cache.store.extend(owner, tags, cache.lease()),
-        };
-        if let Err(error) = result {
-            cache.events.store_failed(&error);
-        }
+        let (cache, tags) = (Arc::clone(self.inner_cache()), tags.clone());
+        let worker = Arc::clone(&cache);
+        worker.later.work(move || {
+            let result = match verdict {
+                Verdict::Over => cache.store.clear(owner, &tags),
+                Verdict::Running => cache.store.extend(owner, &tags, cache.lease()),
+            };
+            if let Err(error) = result {
+                cache.events.store_failed(&error);
+            }
+        });
     }
 
     pub(crate) fn inner_cache(&self) -> &Arc<CacheInner> {
@@ -312,10 +327,43 @@ impl Database {
     }
 
     /// The generation of one tag.
-    pub(crate) fn generation(&self, tag: Tag) -> Result<Generation, StoreError> {
+    pub(crate) async fn generation(
+        &self,
+        tag: Tag,
+        caller: Caller,
+    ) -> Result<Generation, StoreError> {
         let cache = self.inner_cache();
-        cache.later.catch_up_with_marks();
-        one_generation(&*cache.store, tag)
+        caller.catch_up_with_marks(&cache.later).await;
+        caller.generation(&cache.store, tag).await
+    }
+
+    /// What the catalog does not know may have been created since it was loaded: looks, for a query
+    /// that bypasses.
+    pub(crate) async fn look_for_catalog(&self, reason: &BypassReason, caller: Caller) {
+        let BypassReason::Statement(Uncacheable::UnknownTable(_) | Uncacheable::UnknownFunction(_)) =
+            reason
+        else {
+            return;
+        };
+        let now = self.generation(self.0.tags.schema_epoch, caller).await;
+        if let (Some(loaded), Ok(now)) = (self.catalog().generation, now)
+            && !loaded.is_current(now)
+        {
+            self.schema_changed();
+        }
+    }
+
+    /// [`Database::look_for_catalog`] for a caller that blocks. Apart, because it would be copied into
+    /// each reader, and slow down their hits.
+    #[cold]
+    pub(crate) fn look_for_catalog_blocking(&self, reason: &BypassReason) {
+        at_once(self.look_for_catalog(reason, Caller::Blocking));
+    }
+
+    /// The schema is another one than the catalog says, or will be.
+    pub(crate) fn schema_changed(&self) {
+        self.catalog_is_outdated();
+        self.resolve_marks(&[self.0.tags.schema_epoch]);
     }
 
     /// A reader met marks: looks, not too often, whether their owners are still there.
@@ -339,13 +387,19 @@ impl DatabaseInner {
         if !due || claim(now).is_err() {
             return;
         }
-        let abandoned = match database.inner_cache().store.abandoned(tags) {
-            Ok(abandoned) => abandoned,
-            Err(error) => return database.inner_cache().events.store_failed(&error),
-        };
-        for writer in abandoned {
-            self.resolve(database, writer);
-        }
+        let (database, tags) = (database.clone(), tags.to_vec());
+        let cache = Arc::clone(database.inner_cache());
+        cache.later.work(move || {
+            let cache = database.inner_cache();
+            match cache.store.abandoned(&tags) {
+                Ok(abandoned) => {
+                    for writer in abandoned {
+                        database.0.resolve(&database, writer);
+                    }
+                }
+                Err(error) => cache.events.store_failed(&error),
+            }
+        });
     }
 
     fn resolve(&self, database: &Database, writer: Abandoned) {

@@ -10,12 +10,14 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use event_listener::Event;
 
 use kogia_core::QueryKey;
 
@@ -54,8 +56,11 @@ pub(crate) struct Later {
 /// live and whose locks nobody would release, never touches its parent's.
 struct Crew {
     process: u32,
-    /// Jobs that are not done yet.
-    count: AtomicUsize,
+    /// How many jobs there were.
+    taken: AtomicU64,
+    /// How many of them are done.
+    done: AtomicU64,
+    job_done: Event,
     jobs: Mutex<Jobs>,
     arrived: Condvar,
     /// Whether jobs wait for others.
@@ -108,7 +113,7 @@ impl Later {
     pub(crate) fn is_behind(&self) -> bool {
         let crew = self.crew.load();
         crew.as_ref()
-            .is_some_and(|crew| crew.count.load(Ordering::SeqCst) > 0 && crew.is_ours())
+            .is_some_and(|crew| crew.is_behind() && crew.is_ours())
     }
 
     /// Returns when all jobs are done that there were.
@@ -131,17 +136,51 @@ impl Later {
 
     /// Returns when marks are cleared that were to be, and the result of a query is stored.
     pub(crate) fn catch_up_with(&self, key: &QueryKey) {
+        if self.concerns(key) {
+            self.catch_up();
+        }
+    }
+
+    /// [`Later::catch_up`] for a caller that awaits: the thread does the jobs.
+    pub(crate) async fn caught_up(&self) {
+        if !self.is_behind() || AT_WORK.get() {
+            return;
+        }
+        let Some(crew) = self.crew.load_full() else {
+            return;
+        };
+        let there_were = crew.taken.load(Ordering::SeqCst);
+        while crew.done.load(Ordering::SeqCst) < there_were {
+            let listener = crew.job_done.listen();
+            if crew.done.load(Ordering::SeqCst) < there_were {
+                listener.await;
+            }
+        }
+    }
+
+    /// [`Later::catch_up_with_marks`] for a caller that awaits.
+    pub(crate) async fn caught_up_with_marks(&self) {
+        if self.background == Background::Everything {
+            self.caught_up().await;
+        }
+    }
+
+    /// [`Later::catch_up_with`] for a caller that awaits.
+    pub(crate) async fn caught_up_with(&self, key: &QueryKey) {
+        if self.concerns(key) {
+            self.caught_up().await;
+        }
+    }
+
+    /// Whether a read of this key has to wait for what is left to be done.
+    fn concerns(&self, key: &QueryKey) -> bool {
         match self.background {
-            Background::Nothing => {}
-            Background::Everything => self.catch_up(),
+            Background::Nothing => false,
+            Background::Everything => true,
             Background::Fills => {
                 let crew = self.crew.load();
-                let has = |crew: &Arc<Crew>| {
-                    crew.count.load(Ordering::SeqCst) > 0 && crew.is_ours() && crew.has(key)
-                };
-                if crew.as_ref().is_some_and(has) {
-                    self.catch_up();
-                }
+                let has = |crew: &Arc<Crew>| crew.is_behind() && crew.is_ours() && crew.has(key);
+                crew.as_ref().is_some_and(has)
             }
         }
     }
@@ -200,7 +239,9 @@ impl Crew {
     fn start(gathers: bool) -> Arc<Self> {
         let crew = Arc::new(Crew {
             process: std::process::id(),
-            count: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            job_done: Event::new(),
             jobs: Mutex::default(),
             arrived: Condvar::new(),
             gathers,
@@ -225,13 +266,19 @@ impl Crew {
         self.process == std::process::id()
     }
 
+    fn is_behind(&self) -> bool {
+        // In this order: a job that is done was taken before.
+        let done = self.done.load(Ordering::SeqCst);
+        done < self.taken.load(Ordering::SeqCst)
+    }
+
     /// Gives the job back if it cannot be taken.
     fn add(&self, key: Option<QueryKey>, job: Job) -> Result<(), Job> {
         let mut jobs = lock(&self.jobs);
         if jobs.is_closed || jobs.waiting.len() >= MOST_WAITING {
             return Err(job);
         }
-        self.count.fetch_add(1, Ordering::SeqCst);
+        self.taken.fetch_add(1, Ordering::SeqCst);
         jobs.waiting.push_back((key, job));
         let must_wake = !self.gathers || jobs.is_asleep;
         drop(jobs);
@@ -258,7 +305,8 @@ impl Crew {
     fn live(&self) {
         let mut idle_moments = 0;
         loop {
-            self.do_all();
+            // Somebody may be waiting for the jobs after one that panics.
+            while catch_unwind(AssertUnwindSafe(|| self.do_all())).is_err() {}
             let mut jobs = lock(&self.jobs);
             if jobs.is_closed && jobs.waiting.is_empty() {
                 return;
@@ -293,7 +341,7 @@ impl Crew {
             };
             jobs.in_hand = key;
             drop(jobs);
-            let _done = Done(&self.count);
+            let _done = Done(self);
             job();
         }
     }
@@ -303,7 +351,8 @@ impl fmt::Debug for Crew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Crew")
             .field("process", &self.process)
-            .field("count", &self.count)
+            .field("taken", &self.taken)
+            .field("done", &self.done)
             .finish_non_exhaustive()
     }
 }
@@ -329,11 +378,12 @@ impl Drop for AtWork {
 }
 
 /// Counts a job as done, even one that panics.
-struct Done<'a>(&'a AtomicUsize);
+struct Done<'a>(&'a Crew);
 
 impl Drop for Done<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.done.fetch_add(1, Ordering::SeqCst);
+        self.0.job_done.notify(usize::MAX);
     }
 }
 
@@ -346,6 +396,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::caller::at_once;
 
     #[test]
     fn without_a_thread_the_caller_does_the_work() {
@@ -396,6 +447,23 @@ mod tests {
         assert_eq!(are_done.try_iter().count(), MOST_WAITING);
     }
 
+    /// Not even a job that panics keeps those that await from going on.
+    #[test]
+    fn callers_that_await_find_the_work_done() {
+        let later = Later::new(Background::Everything);
+        let (is_done, are_done) = mpsc::channel();
+        for number in 0..10 {
+            let is_done = is_done.clone();
+            later.work(move || {
+                assert_ne!(number, 5, "a job panics");
+                is_done.send(()).unwrap();
+            });
+        }
+        at_once(later.caught_up());
+        assert_eq!(are_done.try_iter().count(), 9);
+        assert!(!later.is_behind());
+    }
+
     #[test]
     fn work_may_want_to_catch_up() {
         let later = Arc::new(Later::new(Background::Everything));
@@ -441,6 +509,29 @@ mod tests {
         assert!(stored.starts_with(&[0, 1]), "{stored:?}");
         later.work(move || done.send((9, thread::current().id())).unwrap());
         assert_eq!(are_done.try_iter().last(), Some((9, caller)));
+    }
+
+    /// Whoever awaits finds stored what it asks for, and does not wait for other results.
+    #[test]
+    fn callers_that_await_wait_for_what_they_ask_for() {
+        let later = Later::new(Background::Fills);
+        let key = |number| QueryKey::from_bytes([number; 32]);
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let (done, is_done) = mpsc::channel();
+        later.fill(key(1), move || {
+            may_go_on.recv().unwrap();
+            done.send(thread::current().id()).unwrap();
+        });
+        at_once(later.caught_up_with(&key(7)));
+        at_once(later.caught_up_with_marks());
+        assert!(is_done.try_recv().is_err());
+        go_on.send(()).unwrap();
+        at_once(later.caught_up_with(&key(1)));
+        assert!(
+            is_done
+                .try_recv()
+                .is_ok_and(|id| id != thread::current().id())
+        );
     }
 
     #[test]

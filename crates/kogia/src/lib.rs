@@ -1,6 +1,7 @@
 //! A cache of SQL query results that invalidates itself.
 
 mod cache;
+mod caller;
 mod database;
 mod event;
 mod flight;
@@ -26,7 +27,7 @@ pub use self::session::{Running, Session};
 pub use self::store::FileStore;
 pub use self::store::{
     Abandoned, Backend, CopiesStore, Finding, Level, LocalUsage, Mark, MemoryStore, Store,
-    StoreError, StoreUrl, StoreUrlError, TierMode, TieredStore, Usage,
+    StoreError, StoreFuture, StoreUrl, StoreUrlError, TierMode, TieredStore, Usage,
 };
 #[cfg(feature = "memcached")]
 pub use self::store::{MemcachedAddress, MemcachedStore, MemcachedUrl};

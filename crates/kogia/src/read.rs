@@ -1,4 +1,4 @@
-//! One read, as a state machine that the blocking and the asynchronous driver share.
+//! One read: what is asked of the store, and what comes of its answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,14 +6,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use kogia_core::{
     Access, Decision, Fill, Generation, KeyPrefix, Parameter, QueryKey, ReadBypass, ReadRequest,
-    ReadResponse, Statement, Tag, Uncacheable,
+    ReadResponse, Statement, StoredEntry, Tag, Uncacheable,
 };
+use smallvec::SmallVec;
 
+use crate::caller::Caller;
 use crate::database::{Database, LoadedCatalog};
 use crate::event::{BypassReason, ReadOutcome};
 use crate::flight::{Boarding, Leader, Waiter};
 use crate::policy::{QueryMode, QueryOptions};
 use crate::session::Era;
+use crate::store::StoreError;
 use crate::watch::Watch;
 
 /// A query as a front end asks it.
@@ -60,17 +63,41 @@ pub(crate) struct Reader<'a> {
     pub(crate) watches: bool,
 }
 
-/// What to do next.
+/// A read that is to ask the store.
+pub(crate) struct Planned {
+    request: ReadRequest,
+    access: Access,
+    place: Place,
+    ttl: Duration,
+    waits: bool,
+    /// Whether other processes are to wait for the entry, or this one for theirs.
+    claims: bool,
+}
+
+/// Where the entry of a read may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Store,
+    /// The transaction keeps it to itself.
+    Transaction,
+    /// None is wanted.
+    Nowhere,
+}
+
+/// What to do next. What is large is in a box: a hit is moved as far as a miss, and sooner.
 pub(crate) enum Step {
     /// The answer.
     Answer(Bytes),
     /// Wait for another reader; if that gives nothing, start again.
     Wait(Waiter),
     /// Wait for another process; if that gives nothing, start again, and watch no more.
-    Watch(Watch),
+    Watch(Box<Watch>),
     /// Run the query, then [`Permit::finish`].
-    Run(Permit),
+    Run(Box<Permit>),
 }
+
+/// What comes of a read, or why it bypasses.
+pub(crate) type Decided = Result<(ReadOutcome, Step), BypassReason>;
 
 /// What a session knows about a query without running it; see [`crate::Session::look_up`].
 #[derive(Debug)]
@@ -168,40 +195,20 @@ impl std::fmt::Debug for Permit {
 }
 
 /// A value that a transaction keeps to itself, by key.
-pub(crate) type PrivateValue<'a> = &'a dyn Fn(&QueryKey) -> Option<kogia_core::StoredEntry<Bytes>>;
+pub(crate) type PrivateValue<'a> = &'a (dyn Fn(&QueryKey) -> Option<StoredEntry<Bytes>> + Sync);
 
 impl Reader<'_> {
-    /// Takes one read as far as it goes without running the query or waiting.
+    /// Takes one read as far as it goes without the store.
     ///
-    /// `access` says how the session may use the cache, given the tags of the read; `private` is
-    /// what its transaction keeps to itself.
-    pub(crate) fn step(
+    /// `access` says how the session may use the cache, given the tags of the read.
+    // In line: what it returns would be copied, which takes a hit of a store in memory a twentieth.
+    #[inline(always)]
+    pub(crate) fn plan(
         &self,
         query: &Query<'_>,
         statement: &Arc<Statement>,
         access: &dyn Fn(&Statement, &[Tag]) -> Access,
-        private: PrivateValue<'_>,
-    ) -> Step {
-        match self.try_step(query, statement, access, private) {
-            Ok((outcome, step)) => {
-                self.database.inner_cache().events.read(query.sql, &outcome);
-                step
-            }
-            Err(reason) => {
-                let outcome = ReadOutcome::Bypass(reason);
-                self.database.inner_cache().events.read(query.sql, &outcome);
-                Step::Run(Permit::bypass(self.database))
-            }
-        }
-    }
-
-    fn try_step(
-        &self,
-        query: &Query<'_>,
-        statement: &Arc<Statement>,
-        access: &dyn Fn(&Statement, &[Tag]) -> Access,
-        private: PrivateValue<'_>,
-    ) -> Result<(ReadOutcome, Step), BypassReason> {
+    ) -> Result<Planned, BypassReason> {
         let cache = self.database.inner_cache();
         if query.options.mode == QueryMode::Bypass {
             return Err(BypassReason::Requested);
@@ -209,10 +216,7 @@ impl Reader<'_> {
         match &statement.uncacheable {
             None => {}
             Some(Uncacheable::Random(_)) if query.options.random => {}
-            Some(why) => {
-                self.look_for_catalog(why);
-                return Err(BypassReason::Statement(why.clone()));
-            }
+            Some(why) => return Err(BypassReason::Statement(why.clone())),
         }
         if let Some(tables) = &query.options.tables
             && let Some(why) = tables.refuses(statement)
@@ -228,80 +232,34 @@ impl Reader<'_> {
             .ttl(statement, cache.ttl)
             .map_err(BypassReason::Statement)?;
         let ttl = query.options.ttl.map_or(ttl, |limit| limit.min(ttl));
-        let mut request = self.request(query, statement, parameters);
-        let access = access(statement, request.tags());
-        match access {
+        // Filled in where it is: what is written and copied at once is slow to read.
+        let mut planned = Planned {
+            request: self.request(query, statement, parameters),
+            access: Access::Shared,
+            place: Place::Store,
+            ttl,
+            waits: self.waits,
+            claims: self.watches && query.options.mode == QueryMode::Cached,
+        };
+        planned.access = access(statement, planned.request.tags());
+        match planned.access {
             Access::Bypass(why) => return Err(BypassReason::Session(why)),
             Access::Snapshot { before, .. } => {
-                request.guard_snapshot(self.database.0.tags.commit, before);
+                let commit = self.database.0.tags.commit;
+                planned.request.guard_snapshot(commit, before);
             }
-            Access::Shared | Access::Private => {}
+            Access::Private => {
+                planned.place = Place::Transaction;
+                planned.claims = false;
+            }
+            Access::Shared => {}
         }
-        cache.later.catch_up_with(request.key());
-        if cache.is_pending(request.tags()) {
-            return Err(BypassReason::InvalidationPending);
+        if query.options.mode == QueryMode::Refresh
+            || matches!(planned.access, Access::Snapshot { begun: false, .. })
+        {
+            planned.place = Place::Nowhere;
         }
-        let is_without_entry = query.options.mode == QueryMode::Refresh
-            || matches!(access, Access::Snapshot { begun: false, .. });
-        let response = if is_without_entry || access == Access::Private {
-            // What takes an entry's place is stamped: a tier has to ask for that.
-            let own = || private(request.key()).filter(|_| !is_without_entry);
-            let generations = cache.store.generations(request.tags());
-            generations.map(|generations| ReadResponse {
-                generations,
-                entry: own(),
-            })
-        } else {
-            cache.store.read(&request)
-        };
-        let response = response.map_err(|error| {
-            cache.events.store_failed(&error);
-            BypassReason::StoreFailed
-        })?;
-        let (outcome, fill) = match request.decide(response) {
-            Decision::Hit(value) => return Ok((ReadOutcome::Hit, Step::Answer(value))),
-            Decision::Miss(fill) => (ReadOutcome::Miss, fill),
-            Decision::Stale(fill) => (ReadOutcome::Stale, fill),
-            Decision::Bypass(why) => {
-                self.look_into(why, request.tags());
-                return Err(BypassReason::Read(why));
-            }
-        };
-        let mut permit = Permit {
-            database: self.database.clone(),
-            ttl: jittered(ttl, request.key()),
-            private: access == Access::Private,
-            leader: None,
-            fill: None,
-            era: None,
-        };
-        let options = query.options;
-        if !permit.private && options.mode == QueryMode::Cached {
-            let boarding = (!options.streams).then(|| cache.flights.board(&fill));
-            match boarding {
-                Some(Boarding::Leader(leader)) => permit.leader = Some(leader),
-                Some(Boarding::Waiter(waiter)) if self.waits => {
-                    return Ok((ReadOutcome::Shared, Step::Wait(waiter)));
-                }
-                Some(Boarding::Waiter(_)) | None => {}
-            }
-            if let Some(patience) = self.patience(&fill) {
-                let watch = Watch::new(self.database, request, fill, permit.leader, patience);
-                return Ok((ReadOutcome::Shared, Step::Watch(watch)));
-            }
-        }
-        permit.fill = Some(fill);
-        Ok((outcome, Step::Run(permit)))
-    }
-
-    /// How long to wait for another process that runs the query already, if one does.
-    fn patience(&self, fill: &Fill) -> Option<Duration> {
-        let cache = self.database.inner_cache();
-        let claimed = self.watches.then(|| cache.store.claim(fill))?;
-        // Without an answer nobody is waited for.
-        claimed
-            .inspect_err(|error| cache.events.store_failed(error))
-            .ok()?
+        Ok(planned)
     }
 
     fn request(
@@ -332,33 +290,178 @@ impl Reader<'_> {
         }
         request
     }
+}
 
-    /// What the catalog does not know may have been created since it was loaded.
-    fn look_for_catalog(&self, why: &Uncacheable) {
-        if !matches!(
-            why,
-            Uncacheable::UnknownTable(_) | Uncacheable::UnknownFunction(_)
-        ) {
-            return;
+impl Planned {
+    /// Takes the read as far as it goes without running the query or waiting for another reader;
+    /// `private` is what the session's transaction keeps to itself.
+    pub(crate) async fn step(
+        &self,
+        database: &Database,
+        query: &Query<'_>,
+        private: PrivateValue<'_>,
+    ) -> Decided {
+        let caller = Caller::Async;
+        let cache = database.inner_cache();
+        caller.catch_up_with(&cache.later, self.request.key()).await;
+        if cache.is_pending_for(caller, self.request.tags()).await {
+            return Err(BypassReason::InvalidationPending);
         }
-        let now = self.database.generation(self.database.0.tags.schema_epoch);
-        if let (Some(loaded), Ok(now)) = (self.catalog.generation, now)
-            && !loaded.is_current(now)
+        let response = match self.place {
+            Place::Store => caller.read(&cache.store, &self.request).await,
+            // What takes an entry's place is stamped: a tier has to ask for that.
+            Place::Transaction | Place::Nowhere => caller
+                .generations(&cache.store, self.request.tags())
+                .await
+                .map(without_entry),
+        };
+        let mut decided = self.answered(response, database, query, private);
+        if let Some(permit) = self.to_claim(&mut decided)
+            && let Some(fill) = &permit.fill
         {
-            self.look_into(ReadBypass::SchemaChanged, &[]);
+            let claimed = caller.claim(&cache.store, fill).await;
+            if let Some(watch) = self.watch(claimed, permit) {
+                decided = Ok((ReadOutcome::Shared, Step::Watch(Box::new(watch))));
+            }
+        }
+        decided
+    }
+
+    /// [`Planned::step`] for a caller that blocks. It is no future: those are copied when they are
+    /// moved, and a hit of a store in this process takes no longer than that.
+    pub(crate) fn step_blocking(
+        &self,
+        database: &Database,
+        query: &Query<'_>,
+        private: PrivateValue<'_>,
+    ) -> Decided {
+        let cache = database.inner_cache();
+        cache.later.catch_up_with(self.request.key());
+        if cache.is_pending(self.request.tags()) {
+            return Err(BypassReason::InvalidationPending);
+        }
+        let response = match self.place {
+            Place::Store => cache.store.read(&self.request),
+            Place::Transaction | Place::Nowhere => cache
+                .store
+                .generations(self.request.tags())
+                .map(without_entry),
+        };
+        let mut decided = self.answered(response, database, query, private);
+        if let Some(permit) = self.to_claim(&mut decided)
+            && let Some(fill) = &permit.fill
+        {
+            let claimed = cache.store.claim(fill);
+            if let Some(watch) = self.watch(claimed, permit) {
+                decided = Ok((ReadOutcome::Shared, Step::Watch(Box::new(watch))));
+            }
+        }
+        decided
+    }
+
+    fn answered(
+        &self,
+        response: Result<ReadResponse<Bytes>, StoreError>,
+        database: &Database,
+        query: &Query<'_>,
+        private: PrivateValue<'_>,
+    ) -> Decided {
+        let cache = database.inner_cache();
+        let mut response = response.map_err(|error| {
+            cache.events.store_failed(&error);
+            BypassReason::StoreFailed
+        })?;
+        let request = &self.request;
+        if self.place == Place::Transaction {
+            response.entry = private(request.key());
+        }
+        let (outcome, fill) = match request.decide(response) {
+            Decision::Hit(value) => return Ok((ReadOutcome::Hit, Step::Answer(value))),
+            Decision::Miss(fill) => (ReadOutcome::Miss, fill),
+            Decision::Stale(fill) => (ReadOutcome::Stale, fill),
+            Decision::Bypass(why) => {
+                look_into(database, why, request.tags());
+                return Err(BypassReason::Read(why));
+            }
+        };
+        let mut permit = Permit {
+            database: database.clone(),
+            ttl: jittered(self.ttl, request.key()),
+            private: self.access == Access::Private,
+            leader: None,
+            fill: None,
+            era: None,
+        };
+        let options = query.options;
+        if !permit.private && options.mode == QueryMode::Cached {
+            let boarding = (!options.streams).then(|| cache.flights.board(&fill));
+            match boarding {
+                Some(Boarding::Leader(leader)) => permit.leader = Some(leader),
+                Some(Boarding::Waiter(waiter)) if self.waits => {
+                    return Ok((ReadOutcome::Shared, Step::Wait(waiter)));
+                }
+                Some(Boarding::Waiter(_)) | None => {}
+            }
+        }
+        permit.fill = Some(fill);
+        Ok((outcome, Step::Run(Box::new(permit))))
+    }
+
+    /// The permit of a query that is to be claimed before it runs.
+    fn to_claim<'a>(&self, decided: &'a mut Decided) -> Option<&'a mut Permit> {
+        match decided {
+            Ok((_, Step::Run(permit))) if self.claims => Some(permit),
+            _ => None,
         }
     }
 
-    fn look_into(&self, why: ReadBypass, tags: &[Tag]) {
-        match why {
-            ReadBypass::Marked => self.database.resolve_marks(tags),
-            ReadBypass::SchemaChanged => {
-                self.database.catalog_is_outdated();
-                self.database
-                    .resolve_marks(&[self.database.0.tags.schema_epoch]);
+    /// What becomes of the permit where another process runs the query already.
+    fn watch(
+        &self,
+        claimed: Result<Option<Duration>, StoreError>,
+        permit: &mut Permit,
+    ) -> Option<Watch> {
+        let events = &permit.database.inner_cache().events;
+        // Without an answer nobody is waited for.
+        let patience = claimed
+            .inspect_err(|error| events.store_failed(error))
+            .ok()??;
+        let stamp = permit.fill.as_ref()?.stamp().clone();
+        let (database, leader) = (permit.database.clone(), permit.leader.take());
+        let request = self.request.clone();
+        Some(Watch::new(database, request, stamp, leader, patience))
+    }
+}
+
+impl Step {
+    /// What comes of a read that was planned, unless it bypasses.
+    pub(crate) fn of(decided: Decided, database: &Database, query: &Query<'_>) -> Step {
+        let events = &database.inner_cache().events;
+        match decided {
+            Ok((outcome, step)) => {
+                events.read(query.sql, &outcome);
+                step
             }
-            _ => {}
+            Err(reason) => {
+                events.read(query.sql, &ReadOutcome::Bypass(reason));
+                Step::Run(Box::new(Permit::bypass(database)))
+            }
         }
+    }
+}
+
+fn without_entry(generations: SmallVec<[Generation; 8]>) -> ReadResponse<Bytes> {
+    ReadResponse {
+        generations,
+        entry: None,
+    }
+}
+
+fn look_into(database: &Database, why: ReadBypass, tags: &[Tag]) {
+    match why {
+        ReadBypass::Marked => database.resolve_marks(tags),
+        ReadBypass::SchemaChanged => database.schema_changed(),
+        _ => {}
     }
 }
 

@@ -11,9 +11,11 @@ use kogia_core::{
     Stamp, Statement, StoredEntry, Tag, TagSet,
 };
 
-use crate::cache::{Marks, WriteError};
+use crate::cache::{Marking, Marks, WriteError};
+use crate::caller::{Caller, at_once};
 use crate::database::{Database, LoadedCatalog};
-use crate::read::{Answer, Encoded, Lookup, Permit, Query, Reader, Step};
+use crate::event::BypassReason;
+use crate::read::{Answer, Encoded, Lookup, Permit, Planned, Query, Reader, Step};
 use crate::store::{Backend, StoreError};
 
 /// One database connection's life.
@@ -142,11 +144,11 @@ impl Session {
     /// [`Session::after`]); its result goes to [`Session::fill`].
     pub fn look_up(&mut self, query: &Query<'_>) -> Lookup {
         let waits = std::mem::take(&mut self.waits);
-        let mut step = self.step(query, true);
+        let mut step = self.step_blocking(query, true);
         if let Step::Watch(watch) = step {
             step = match watch.wait() {
                 Some(value) => Step::Answer(value),
-                None => self.step(query, false),
+                None => self.step_blocking(query, false),
             };
         }
         self.waits = waits;
@@ -182,8 +184,30 @@ impl Session {
         sql: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Running, WriteError> {
+        at_once(self.prepare(sql, parameters, Caller::Blocking))
+    }
+
+    /// [`Session::before`] for a caller that has other things to do with its thread than to wait for
+    /// a store behind a network.
+    ///
+    /// Dropping the future is fine at any time: then the statement is not sent, and what may be
+    /// marked for it is cleared.
+    pub async fn before_async(
+        &mut self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Running, WriteError> {
+        self.prepare(sql, parameters, Caller::Async).await
+    }
+
+    async fn prepare(
+        &mut self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+        caller: Caller,
+    ) -> Result<Running, WriteError> {
         self.follow_catalog();
-        self.read_commit_generation();
+        self.read_commit_generation(caller).await;
         let statement = self.catalog.analyzer.analyze(sql);
         let mut execution = self.state.plan(&statement, parameters);
         let ends_era = |effect: &Effect| match effect {
@@ -215,14 +239,19 @@ impl Session {
         if !execution.mark.is_empty() {
             let epoch = self.database.0.tags.schema_epoch;
             let cache = self.database.inner_cache();
-            let (mut marks, schema) = cache.mark(execution.mark.clone(), &self.backend, epoch)?;
+            let marking = Marking {
+                backend: &self.backend,
+                watched: epoch,
+                caller,
+            };
+            let (mut marks, schema) = cache.mark(execution.mark.clone(), &marking).await?;
             // Every entry depends on the schema epoch: a statement that renews it is wide enough.
             running.renews_schema = execution.mark.contains(epoch);
             if !running.renews_schema && (self.catalogs_mixed || !self.is_catalog_current(schema)) {
                 // A trigger or a cascade may have come up that the analysis did not know of.
                 let everything = self.everything();
                 execution.mark.extend(&everything);
-                marks = marks.widened(&everything, &self.backend, epoch)?;
+                marks = marks.widened(&everything, &marking).await?;
             }
             (running.marks, running.schema) = (Some(marks), schema);
         }
@@ -336,9 +365,10 @@ impl Session {
     }
 
     /// A statement that begins a snapshot needs the commit tag's generation from before.
-    fn read_commit_generation(&mut self) {
+    async fn read_commit_generation(&mut self, caller: Caller) {
         if self.state.wants_commit_generation() {
-            let generation = self.database.generation(self.database.0.tags.commit);
+            let commit = self.database.0.tags.commit;
+            let generation = self.database.generation(commit, caller).await;
             self.state.commit_generation(generation.ok());
         }
     }
@@ -366,11 +396,22 @@ impl Session {
 
 /// Something that reads go through: a session, or a database in autocommit.
 trait Source {
-    /// Takes one read as far as it goes; `watches` says whether it may wait for another process.
-    fn step(&mut self, query: &Query<'_>, watches: bool) -> Step;
+    /// Whether the store is behind a network.
+    fn waits_for_store(&self) -> bool;
+
+    /// Takes one read as far as it goes without running the query or waiting for another reader;
+    /// `watches` says whether it may be told to wait for another process.
+    fn step(&mut self, query: &Query<'_>, watches: bool) -> impl Future<Output = Step> + Send;
+
+    /// [`Source::step`] for a caller that blocks.
+    fn step_blocking(&mut self, query: &Query<'_>, watches: bool) -> Step;
 
     /// The query is about to run.
-    fn before(&mut self, query: &Query<'_>) -> Result<Running, WriteError>;
+    fn before(
+        &mut self,
+        query: &Query<'_>,
+        caller: Caller,
+    ) -> impl Future<Output = Result<Running, WriteError>> + Send;
 
     /// It has run.
     fn after(&mut self, running: Running, succeeded: bool);
@@ -391,7 +432,12 @@ where
 {
     let mut watches = true;
     loop {
-        match source.step(query, watches) {
+        // A store in this process is asked at once: it has nothing that could be awaited.
+        let step = match source.waits_for_store() {
+            true => Box::pin(source.step(query, watches)).await,
+            false => source.step_blocking(query, watches),
+        };
+        match step {
             Step::Answer(value) => return Ok(Answer::Cached(value)),
             Step::Wait(waiter) => {
                 watches = false;
@@ -410,7 +456,7 @@ where
             // In a box: a future is copied when it is moved, and a hit has no use for this part.
             Step::Run(permit) => {
                 let missed = async {
-                    let running = source.before(query)?;
+                    let running = source.before(query, Caller::Async).await?;
                     let result = run().await;
                     finish(source, permit, running, result, encode)
                 };
@@ -432,7 +478,7 @@ where
 {
     let mut watches = true;
     loop {
-        match source.step(query, watches) {
+        match source.step_blocking(query, watches) {
             Step::Answer(value) => return Ok(Answer::Cached(value)),
             Step::Wait(waiter) => {
                 watches = false;
@@ -447,7 +493,7 @@ where
                 }
             }
             Step::Run(permit) => {
-                let running = source.before(query)?;
+                let running = at_once(source.before(query, Caller::Blocking))?;
                 let result = run();
                 return finish(source, permit, running, result, encode);
             }
@@ -457,7 +503,7 @@ where
 
 fn finish<S: Source, T, E>(
     source: &mut S,
-    permit: Permit,
+    permit: Box<Permit>,
     running: Running,
     result: Result<T, E>,
     encode: impl FnOnce(&T) -> Option<Encoded>,
@@ -483,10 +529,9 @@ fn outcome(succeeded: bool, marked: bool) -> Outcome {
     }
 }
 
-impl Source for Session {
-    fn step(&mut self, query: &Query<'_>, watches: bool) -> Step {
-        self.follow_catalog();
-        self.read_commit_generation();
+impl Session {
+    #[inline]
+    fn plan(&self, query: &Query<'_>, watches: bool) -> Result<Planned, BypassReason> {
         let reader = Reader {
             database: &self.database,
             catalog: &self.catalog,
@@ -495,16 +540,47 @@ impl Source for Session {
             watches: watches && !self.state.in_transaction(),
         };
         let statement = self.catalog.analyzer.analyze(query.sql);
-        reader.step(
-            query,
-            &statement,
-            &|statement, tags| self.state.access(statement, tags),
-            &|key| self.private.get(key),
-        )
+        let access = |statement: &Statement, tags: &[Tag]| self.state.access(statement, tags);
+        reader.plan(query, &statement, &access)
+    }
+}
+
+impl Source for Session {
+    fn waits_for_store(&self) -> bool {
+        self.database.inner_cache().store.waits()
     }
 
-    fn before(&mut self, query: &Query<'_>) -> Result<Running, WriteError> {
-        Session::before(self, query.sql, query.parameters.unwrap_or_default())
+    async fn step(&mut self, query: &Query<'_>, watches: bool) -> Step {
+        self.follow_catalog();
+        self.read_commit_generation(Caller::Async).await;
+        let private = |key: &QueryKey| self.private.get(key);
+        let decided = match self.plan(query, watches) {
+            Ok(planned) => planned.step(&self.database, query, &private).await,
+            Err(reason) => {
+                self.database.look_for_catalog(&reason, Caller::Async).await;
+                Err(reason)
+            }
+        };
+        Step::of(decided, &self.database, query)
+    }
+
+    fn step_blocking(&mut self, query: &Query<'_>, watches: bool) -> Step {
+        self.follow_catalog();
+        at_once(self.read_commit_generation(Caller::Blocking));
+        let private = |key: &QueryKey| self.private.get(key);
+        let decided = match self.plan(query, watches) {
+            Ok(planned) => planned.step_blocking(&self.database, query, &private),
+            Err(reason) => {
+                self.database.look_for_catalog_blocking(&reason);
+                Err(reason)
+            }
+        };
+        Step::of(decided, &self.database, query)
+    }
+
+    async fn before(&mut self, query: &Query<'_>, caller: Caller) -> Result<Running, WriteError> {
+        let parameters = query.parameters.unwrap_or_default();
+        self.prepare(query.sql, parameters, caller).await
     }
 
     fn after(&mut self, running: Running, succeeded: bool) {
@@ -518,21 +594,33 @@ impl Source for Session {
 }
 
 impl Source for &Database {
-    fn step(&mut self, query: &Query<'_>, watches: bool) -> Step {
-        let catalog = self.catalog();
-        let statement = catalog.analyzer.analyze(query.sql);
-        let reader = Reader {
-            database: self,
-            catalog: &catalog,
-            prefix: &catalog.session.prefix,
-            waits: true,
-            watches,
-        };
-        let access = catalog.session.access();
-        reader.step(query, &statement, &|_, _| access, &|_| None)
+    fn waits_for_store(&self) -> bool {
+        self.inner_cache().store.waits()
     }
 
-    fn before(&mut self, query: &Query<'_>) -> Result<Running, WriteError> {
+    async fn step(&mut self, query: &Query<'_>, watches: bool) -> Step {
+        let decided = match self.plan(query, watches) {
+            Ok(planned) => planned.step(self, query, &|_| None).await,
+            Err(reason) => {
+                self.look_for_catalog(&reason, Caller::Async).await;
+                Err(reason)
+            }
+        };
+        Step::of(decided, self, query)
+    }
+
+    fn step_blocking(&mut self, query: &Query<'_>, watches: bool) -> Step {
+        let decided = match self.plan(query, watches) {
+            Ok(planned) => planned.step_blocking(self, query, &|_| None),
+            Err(reason) => {
+                self.look_for_catalog_blocking(&reason);
+                Err(reason)
+            }
+        };
+        Step::of(decided, self, query)
+    }
+
+    async fn before(&mut self, query: &Query<'_>, caller: Caller) -> Result<Running, WriteError> {
         if !self.analyze(query.sql).is_write() {
             return Ok(Running {
                 execution: None,
@@ -541,8 +629,10 @@ impl Source for &Database {
                 renews_schema: false,
             });
         }
+        let parameters = query.parameters.unwrap_or_default();
         self.session(Backend::Unknown)
-            .before(query.sql, query.parameters.unwrap_or_default())
+            .prepare(query.sql, parameters, caller)
+            .await
     }
 
     fn after(&mut self, running: Running, succeeded: bool) {
@@ -584,6 +674,21 @@ impl Database {
         E: From<WriteError>,
     {
         drive_blocking(&mut &*self, query, run, encode)
+    }
+
+    #[inline]
+    fn plan(&self, query: &Query<'_>, watches: bool) -> Result<Planned, BypassReason> {
+        let catalog = self.catalog();
+        let statement = catalog.analyzer.analyze(query.sql);
+        let reader = Reader {
+            database: self,
+            catalog: &catalog,
+            prefix: &catalog.session.prefix,
+            waits: true,
+            watches,
+        };
+        let access = catalog.session.access();
+        reader.plan(query, &statement, &|_, _| access)
     }
 }
 

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kogia_core::{Decision, Fill, ReadRequest, Stamp};
+use kogia_core::{Decision, ReadRequest, Stamp};
 
 use crate::database::Database;
 use crate::flight::{Leader, Waiter};
@@ -29,16 +29,16 @@ const LONGEST: Duration = Duration::from_millis(16);
 
 impl Watch {
     pub(crate) fn new(
-        database: &Database,
+        database: Database,
         request: ReadRequest,
-        fill: Fill,
+        stamp: Stamp,
         leader: Option<Leader>,
         patience: Duration,
     ) -> Self {
         Watch {
-            database: database.clone(),
+            database,
             request,
-            stamp: fill.stamp().clone(),
+            stamp,
             leader,
             patience,
         }

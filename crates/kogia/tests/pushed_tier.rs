@@ -17,6 +17,8 @@ use kogia::{
     TieredStore, WriteError,
 };
 use rustix::process::Signal;
+#[cfg(feature = "tokio")]
+use store_support::awaited::Awaited;
 use store_support::load::work_within;
 use store_support::redis::{Server, open};
 use store_support::*;
@@ -131,6 +133,64 @@ fn what_a_process_writes_itself_it_sees_at_once() {
     }
     store.invalidate_everything().unwrap();
     assert!(hit(store, 1, &tags).is_none());
+}
+
+/// A tier whose calls are awaited.
+#[cfg(feature = "tokio")]
+fn awaited(server: &Server, staleness: Duration) -> Awaited {
+    Awaited::over(tier(server, staleness))
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn a_hit_that_is_awaited_costs_no_round_trip() {
+    let server = Server::start("");
+    let store = &awaited(&server, LONG);
+    let other = &tier(&server, LONG);
+    let tags = [table("book")];
+    // Once a copy of what was filled here, and once of what another process has filled.
+    for (key, filler) in [(1, store as &dyn Store), (2, other)] {
+        fill(filler, key, &tags, b"rows");
+        until_pushed(&server, store, key, &tags);
+        server.signal(Signal::STOP);
+        for _ in 0..100 {
+            assert_eq!(hit(store, key, &tags).unwrap(), "rows");
+        }
+        server.signal(Signal::CONT);
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn hits_that_are_awaited_end_with_what_is_written() {
+    let server = Server::start("");
+    let (store, other) = (&awaited(&server, LONG), &tier(&server, LONG));
+    let tags = [table("book")];
+    fill(store, 1, &tags, b"rows");
+    until_pushed(&server, store, 1, &tags);
+    let begun = Instant::now();
+    mark(other, 1, &tags);
+    until(|| hit(store, 1, &tags).is_none());
+    assert!(begun.elapsed() < Duration::from_secs(9), "nobody told");
+    clear(other, 1, &tags);
+    // What the process writes itself need not be told.
+    for round in 0..30 {
+        fill(store, 1, &tags, b"rows");
+        assert!(hit(store, 1, &tags).is_some());
+        assert!(hit(store, 1, &tags).is_some());
+        mark(store, round, &tags);
+        assert!(matches!(decide(store, 1, &tags), Decision::Bypass(_)));
+        clear(store, round, &tags);
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn no_awaited_answer_is_older_than_it_may_be() {
+    let server = Server::start("");
+    let (hits, stale) = work_within(SHORT, || awaited(&server, SHORT), 100, |_| {});
+    assert_eq!(stale, 0);
+    assert!(hits > 100, "{hits}");
 }
 
 #[test]

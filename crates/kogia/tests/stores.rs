@@ -90,6 +90,21 @@ macro_rules! on_servers {
             super::$name(&super::tier(std::sync::Arc::new(shared)));
         }
 
+        #[cfg(all(feature = "redis", feature = "tokio"))]
+        #[test]
+        fn redis_async() {
+            let store = super::store_support::redis::store(stringify!($name));
+            super::$name(&super::store_support::awaited::Awaited::over(store));
+        }
+
+        #[cfg(all(feature = "redis", feature = "tokio"))]
+        #[test]
+        fn tier_over_redis_async() {
+            let shared = super::store_support::redis::store(stringify!($name));
+            let tier = super::tier(std::sync::Arc::new(shared));
+            super::$name(&super::store_support::awaited::Awaited::over(tier));
+        }
+
         #[cfg(feature = "redis")]
         #[test]
         fn redis_cluster() {
@@ -101,6 +116,14 @@ macro_rules! on_servers {
         fn tier_that_redis_tells() {
             let shared = super::store_support::redis::store(stringify!($name));
             super::$name(&super::told(shared));
+        }
+
+        #[cfg(all(feature = "redis", feature = "tokio"))]
+        #[test]
+        fn tier_that_redis_tells_async() {
+            let shared = super::store_support::redis::store(stringify!($name));
+            let tier = super::told(shared);
+            super::$name(&super::store_support::awaited::Awaited::over(tier));
         }
 
         #[cfg(feature = "memcached")]

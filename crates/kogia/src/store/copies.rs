@@ -70,11 +70,11 @@ impl CopiesStore {
     }
 
     /// The generations of some tags, and what the copy at a place answers to a read.
-    fn read_both<T>(
+    fn read_both<T: Send>(
         &self,
         tags: &[Tag],
         place: usize,
-        read: impl Fn(&dyn Store) -> Result<(Generations, T), StoreError>,
+        read: impl Fn(&dyn Store) -> Result<(Generations, T), StoreError> + Sync,
     ) -> Result<(Generations, T), StoreError> {
         let other = 1 - place;
         let read = || self.noted(place, read(&*self.copies[place]));
@@ -107,7 +107,7 @@ impl CopiesStore {
     fn read_entry(
         &self,
         request: &ReadRequest,
-        read: impl Fn(&dyn Store) -> Result<ReadResponse<Bytes>, StoreError>,
+        read: impl Fn(&dyn Store) -> Result<ReadResponse<Bytes>, StoreError> + Sync,
     ) -> Result<ReadResponse<Bytes>, StoreError> {
         let place = Self::place(request.key());
         let (generations, entry) = self.read_both(request.tags(), place, |copy| {
@@ -117,10 +117,10 @@ impl CopiesStore {
     }
 
     /// Has both copies change something. One that does is enough.
-    fn change<T>(
+    fn change<T: Send>(
         &self,
-        first: impl FnOnce(&dyn Store, &mut dyn FnMut()) -> Result<T, StoreError>,
-        second: impl Fn(&dyn Store) -> Result<T, StoreError>,
+        first: impl FnOnce(&dyn Store, &mut (dyn FnMut() + Send)) -> Result<T, StoreError>,
+        second: impl Fn(&dyn Store) -> Result<T, StoreError> + Sync,
     ) -> Result<Changed<T>, StoreError> {
         let second = || self.noted(1, second(&*self.copies[1]));
         let mut answer = None;
@@ -136,9 +136,9 @@ impl CopiesStore {
     }
 
     /// Has both copies change something, one after the other.
-    fn change_in_turn<T>(
+    fn change_in_turn<T: Send>(
         &self,
-        change: impl Fn(&dyn Store) -> Result<T, StoreError>,
+        change: impl Fn(&dyn Store) -> Result<T, StoreError> + Sync,
     ) -> Result<Changed<T>, StoreError> {
         self.change(|copy, _| change(copy), &change)
     }

@@ -32,6 +32,8 @@ pub(crate) use self::url::DEFAULT_CAPACITY;
 pub use self::url::{StoreUrl, StoreUrlError, TierMode};
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,8 +158,38 @@ pub trait Store: Send + Sync + fmt::Debug {
         self.read(request)
     }
 
+    /// [`Store::read`] for a caller that has other things to do with its thread than to wait. `None`
+    /// if the store cannot do without it here: then one that waits ([`Store::waits`]) is asked on
+    /// another thread.
+    ///
+    /// Dropping the future is fine at any time.
+    fn read_async<'a>(
+        &'a self,
+        request: &'a ReadRequest,
+    ) -> Option<StoreFuture<'a, ReadResponse<Bytes>>> {
+        let _ = request;
+        None
+    }
+
+    /// [`Store::read_with_lifetime`], as [`Store::read_async`] is [`Store::read`].
+    fn read_with_lifetime_async<'a>(
+        &'a self,
+        request: &'a ReadRequest,
+    ) -> Option<StoreFuture<'a, ReadResponse<Bytes>>> {
+        self.read_async(request)
+    }
+
     /// The generations of some tags, in their order. Tags without a generation get one.
     fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError>;
+
+    /// [`Store::generations`], as [`Store::read_async`] is [`Store::read`].
+    fn generations_async<'a>(
+        &'a self,
+        tags: &'a [Tag],
+    ) -> Option<StoreFuture<'a, SmallVec<[Generation; 8]>>> {
+        let _ = tags;
+        None
+    }
 
     /// Stores a value with the right to fill that a miss handed out. `rows` is the number of rows
     /// of the result; `ttl` is how long the entry lives at most.
@@ -174,6 +206,12 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(None)
     }
 
+    /// [`Store::claim`], as [`Store::read_async`] is [`Store::read`].
+    fn claim_async<'a>(&'a self, fill: &'a Fill) -> Option<StoreFuture<'a, Option<Duration>>> {
+        let _ = fill;
+        None
+    }
+
     /// Marks tags for an owner and renews their generations. Returning means acknowledged.
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError>;
 
@@ -185,6 +223,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn mark_watching(&self, mark: &Mark<'_>, watched: Tag) -> Result<Generation, StoreError> {
         self.mark(mark)?;
         one_generation(self, watched)
+    }
+
+    /// [`Store::mark_watching`], as [`Store::read_async`] is [`Store::read`]. Whoever drops the future
+    /// before it has an output cannot tell whether the tags are marked, or will be.
+    fn mark_watching_async<'a>(
+        &'a self,
+        mark: &'a Mark<'a>,
+        watched: Tag,
+    ) -> Option<StoreFuture<'a, Generation>> {
+        let _ = (mark, watched);
+        None
     }
 
     /// [`Store::clear`], and then the generation of one more tag.
@@ -203,7 +252,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn generations_meanwhile(
         &self,
         tags: &[Tag],
-        meanwhile: &mut dyn FnMut(),
+        meanwhile: &mut (dyn FnMut() + Send),
     ) -> Result<SmallVec<[Generation; 8]>, StoreError> {
         meanwhile();
         self.generations(tags)
@@ -215,7 +264,7 @@ pub trait Store: Send + Sync + fmt::Debug {
         &self,
         mark: &Mark<'_>,
         watched: Tag,
-        meanwhile: &mut dyn FnMut(),
+        meanwhile: &mut (dyn FnMut() + Send),
     ) -> Result<Generation, StoreError> {
         meanwhile();
         self.mark_watching(mark, watched)
@@ -228,7 +277,7 @@ pub trait Store: Send + Sync + fmt::Debug {
         owner: OwnerId,
         tags: &TagSet,
         watched: Tag,
-        meanwhile: &mut dyn FnMut(),
+        meanwhile: &mut (dyn FnMut() + Send),
     ) -> Result<Generation, StoreError> {
         meanwhile();
         self.clear_watching(owner, tags, watched)
@@ -268,6 +317,9 @@ pub trait Store: Send + Sync + fmt::Debug {
         Vec::new()
     }
 }
+
+/// The answer of a store to come.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// The generation of one tag.
 pub(crate) fn one_generation<S: Store + ?Sized>(

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use kogia_core::{Generation, ReadRequest, ReadResponse, Stamp, Tag};
 use smallvec::SmallVec;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, StoreFuture};
 
 /// A shared store that tells which tags change.
 pub(super) trait Pushing: Store {
@@ -25,6 +25,24 @@ pub(super) trait Pushing: Store {
         &self,
         tags: &[Tag],
     ) -> Result<(SmallVec<[Generation; 8]>, Life), StoreError>;
+
+    /// [`Pushing::read_in_life`], as [`Store::read_async`] is [`Store::read`].
+    fn read_in_life_async<'a>(
+        &'a self,
+        request: &'a ReadRequest,
+    ) -> Option<StoreFuture<'a, (ReadResponse<Bytes>, Life)>> {
+        let _ = request;
+        None
+    }
+
+    /// [`Pushing::generations_in_life`], as [`Store::read_async`] is [`Store::read`].
+    fn generations_in_life_async<'a>(
+        &'a self,
+        tags: &'a [Tag],
+    ) -> Option<StoreFuture<'a, (SmallVec<[Generation; 8]>, Life)>> {
+        let _ = tags;
+        None
+    }
 
     /// Finds out whether the store can tell.
     fn try_to_listen(&self) -> Result<(), StoreError>;

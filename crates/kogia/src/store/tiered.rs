@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use bytes::Bytes;
-use kogia_core::{Fill, Generation, OwnerId, ReadRequest, ReadResponse, Stamp, Tag, TagSet};
+use kogia_core::{
+    Fill, Generation, OwnerId, ReadRequest, ReadResponse, Stamp, StoredEntry, Tag, TagSet,
+};
 use smallvec::SmallVec;
 
 use super::entries::{Entries, Entry, deadline};
-use super::pushed::{Listener, News, Pushing, Watch};
-use super::{Abandoned, Finding, LocalUsage, Mark, Store, StoreError, Usage};
+use super::pushed::{Life, Listener, News, Pushing, Watch};
+use super::{Abandoned, Finding, LocalUsage, Mark, Store, StoreError, StoreFuture, Usage};
+use crate::caller::{Caller, at_once};
 
 /// Keeps copies of a shared store's entries in this process, and asks the shared store on each
 /// read whether they still are current.
@@ -88,6 +91,51 @@ impl Local {
     }
 }
 
+/// Generations of some tags.
+type Generations = SmallVec<[Generation; 8]>;
+
+/// What a process knows of a read by itself.
+enum Here {
+    /// An answer that is current by what the shared store has told.
+    Current(ReadResponse<Bytes>),
+    /// A copy that the shared store has to be asked about.
+    Copy(Arc<Entry>, StoredEntry<Bytes>),
+    Nothing,
+}
+
+/// What is asked of a store that tells what changes.
+impl Caller {
+    async fn read_in_life(
+        self,
+        store: &Arc<dyn Pushing>,
+        request: &ReadRequest,
+    ) -> Result<(ReadResponse<Bytes>, Life), StoreError> {
+        match self.if_async(|| store.read_in_life_async(request)) {
+            Some(response) => response.await,
+            None => {
+                let request = request.clone();
+                self.ask(store, move |store| store.read_in_life(&request))
+                    .await
+            }
+        }
+    }
+
+    async fn generations_in_life(
+        self,
+        store: &Arc<dyn Pushing>,
+        tags: &[Tag],
+    ) -> Result<(Generations, Life), StoreError> {
+        match self.if_async(|| store.generations_in_life_async(tags)) {
+            Some(generations) => generations.await,
+            None => {
+                let tags: SmallVec<[Tag; 8]> = tags.into();
+                self.ask(store, move |store| store.generations_in_life(&tags))
+                    .await
+            }
+        }
+    }
+}
+
 impl TieredStore {
     /// A tier of at most `capacity` bytes, overhead included, in front of a shared store.
     pub fn new(shared: Arc<dyn Store>, capacity: u64) -> Self {
@@ -127,68 +175,69 @@ impl TieredStore {
         self.local.load()
     }
 
-    /// The answer to a read from the copy, if it is current by what the shared store has told, or by
-    /// its generations.
-    fn read_copy(
-        &self,
-        request: &ReadRequest,
-        copy: &Entry,
-        news: Option<&News>,
-    ) -> Result<Option<ReadResponse<Bytes>>, StoreError> {
-        let Some(entry) = copy.stored() else {
-            return Ok(None);
+    /// What this process knows of a read by itself.
+    fn look(&self, request: &ReadRequest) -> Here {
+        let local = self.local();
+        let news = local.news(request);
+        let Some(copy) = local.entries.get(request.key()) else {
+            return Here::Nothing;
         };
-        if let (Some(news), Some(watch)) = (news, &copy.watch)
-            && let Some(watch) = &*watch.load()
-            && news.vouch_for(watch, request.tags(), &entry.stamp)
-        {
-            return Ok(Some(ReadResponse {
-                generations: entry.stamp.0.clone(),
-                entry: Some(entry),
-            }));
+        if let Some(entry) = copy.stored() {
+            if let (Some(news), Some(watch)) = (news, &copy.watch)
+                && let Some(watch) = &*watch.load()
+                && news.vouch_for(watch, request.tags(), &entry.stamp)
+            {
+                return Here::Current(ReadResponse {
+                    generations: entry.stamp.0.clone(),
+                    entry: Some(entry),
+                });
+            }
+            if !self.seen.contradicts(request.tags(), &entry.stamp) {
+                return Here::Copy(copy, entry);
+            }
         }
-        if self.seen.contradicts(request.tags(), &entry.stamp) {
-            return Ok(None);
-        }
-        let (generations, watch) = self.watched_generations(request.tags(), news)?;
-        let is_current = request.is_current(&entry.stamp, &generations);
-        if is_current && let Some(place) = &copy.watch {
-            place.store(watch);
-        }
-        Ok(is_current.then_some(ReadResponse {
-            generations,
-            entry: Some(entry),
-        }))
+        // What was stale or has expired once will never be of use again.
+        local.entries.remove(request.key(), &copy);
+        Here::Nothing
+    }
+
+    /// The watch of what the shared store is asked about next.
+    fn watch(&self, request: &ReadRequest) -> Option<(&Arc<dyn Pushing>, Watch)> {
+        let (pushing, _) = self.pushing.as_ref()?;
+        let watch = self.local().news(request)?.watch(request.tags())?;
+        Some((pushing, watch))
     }
 
     /// The generations that the shared store says, and the watch that was begun before.
-    fn watched_generations(
+    async fn watched_generations(
         &self,
-        tags: &[Tag],
-        news: Option<&News>,
-    ) -> Result<(SmallVec<[Generation; 8]>, Option<Arc<Watch>>), StoreError> {
-        let watch = news.and_then(|news| news.watch(tags));
-        let (Some(watch), Some((pushing, _))) = (watch, &self.pushing) else {
-            return Ok((self.generations(tags)?, None));
+        caller: Caller,
+        request: &ReadRequest,
+    ) -> Result<(Generations, Option<Arc<Watch>>), StoreError> {
+        let tags = request.tags();
+        let Some((pushing, watch)) = self.watch(request) else {
+            return Ok((self.generations_for(caller, tags).await?, None));
         };
-        let (generations, life) = pushing.generations_in_life(tags)?;
+        let (generations, life) = caller.generations_in_life(pushing, tags).await?;
         self.seen.note(tags, &generations);
         Ok((generations, watch.confirmed_in(life)))
     }
 
     /// What the shared store answers, and the watch that was begun before.
-    fn watched_read(
+    async fn watched_read(
         &self,
+        caller: Caller,
         request: &ReadRequest,
-        news: Option<&News>,
     ) -> Result<(ReadResponse<Bytes>, Option<Arc<Watch>>), StoreError> {
-        let watch = news.and_then(|news| news.watch(request.tags()));
-        let (response, watch) = match (watch, &self.pushing) {
-            (Some(watch), Some((pushing, _))) => {
-                let (response, life) = pushing.read_in_life(request)?;
+        let (response, watch) = match self.watch(request) {
+            Some((pushing, watch)) => {
+                let (response, life) = caller.read_in_life(pushing, request).await?;
                 (response, watch.confirmed_in(life))
             }
-            _ => (self.shared.read_with_lifetime(request)?, None),
+            None => (
+                caller.read_with_lifetime(&self.shared, request).await?,
+                None,
+            ),
         };
         self.seen.note(request.tags(), &response.generations);
         Ok((response, watch))
@@ -206,21 +255,34 @@ impl TieredStore {
             listener.changed(tags.as_slice());
         }
     }
-}
 
-impl Store for TieredStore {
-    fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
-        let local = self.local();
-        let news = local.news(request);
-        if let Some(copy) = local.entries.get(request.key()) {
-            if let Some(response) = self.read_copy(request, &copy, news)? {
-                return Ok(response);
+    /// The answer to a read from the copy, if it is current by what the shared store has told, or by
+    /// its generations; otherwise what the shared store answers.
+    async fn read_for(
+        &self,
+        caller: Caller,
+        request: &ReadRequest,
+    ) -> Result<ReadResponse<Bytes>, StoreError> {
+        match self.look(request) {
+            Here::Nothing => {}
+            Here::Current(response) => return Ok(response),
+            Here::Copy(copy, entry) => {
+                let (generations, watch) = self.watched_generations(caller, request).await?;
+                if request.is_current(&entry.stamp, &generations) {
+                    if let Some(place) = &copy.watch {
+                        place.store(watch);
+                    }
+                    return Ok(ReadResponse {
+                        generations,
+                        entry: Some(entry),
+                    });
+                }
+                // What was stale once will never be of use again.
+                self.local().entries.remove(request.key(), &copy);
             }
-            // What was stale or has expired once will never be of use again.
-            local.entries.remove(request.key(), &copy);
         }
         let sent = Instant::now();
-        let (response, watch) = self.watched_read(request, news)?;
+        let (response, watch) = self.watched_read(caller, request).await?;
         if let Some(entry) = &response.entry
             && let Some(remaining) = entry.remaining
             && request.is_current(&entry.stamp, &response.generations)
@@ -232,15 +294,56 @@ impl Store for TieredStore {
                 expires: deadline(sent, remaining),
                 watch: self.place(watch),
             };
-            local.entries.insert(*request.key(), copy);
+            self.local().entries.insert(*request.key(), copy);
         }
         Ok(response)
     }
 
-    fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError> {
-        let generations = self.shared.generations(tags)?;
+    async fn generations_for(
+        &self,
+        caller: Caller,
+        tags: &[Tag],
+    ) -> Result<Generations, StoreError> {
+        let generations = caller.generations(&self.shared, tags).await?;
         self.seen.note(tags, &generations);
         Ok(generations)
+    }
+
+    async fn mark_watching_for(
+        &self,
+        caller: Caller,
+        mark: &Mark<'_>,
+        watched: Tag,
+    ) -> Result<Generation, StoreError> {
+        let marked = caller.mark_watching(&self.shared, mark, watched).await;
+        self.renewed(mark.tags);
+        marked.inspect(|generation| self.seen.note(&[watched], &[*generation]))
+    }
+}
+
+impl Store for TieredStore {
+    fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
+        at_once(self.read_for(Caller::Blocking, request))
+    }
+
+    fn read_async<'a>(
+        &'a self,
+        request: &'a ReadRequest,
+    ) -> Option<StoreFuture<'a, ReadResponse<Bytes>>> {
+        let waits = self.waits();
+        waits.then(|| Box::pin(self.read_for(Caller::Async, request)) as _)
+    }
+
+    fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError> {
+        at_once(self.generations_for(Caller::Blocking, tags))
+    }
+
+    fn generations_async<'a>(
+        &'a self,
+        tags: &'a [Tag],
+    ) -> Option<StoreFuture<'a, SmallVec<[Generation; 8]>>> {
+        let waits = self.waits();
+        waits.then(|| Box::pin(self.generations_for(Caller::Async, tags)) as _)
     }
 
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
@@ -265,6 +368,10 @@ impl Store for TieredStore {
         self.shared.claim(fill)
     }
 
+    fn claim_async<'a>(&'a self, fill: &'a Fill) -> Option<StoreFuture<'a, Option<Duration>>> {
+        self.shared.claim_async(fill)
+    }
+
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
         let marked = self.shared.mark(mark);
         self.renewed(mark.tags);
@@ -278,9 +385,16 @@ impl Store for TieredStore {
     }
 
     fn mark_watching(&self, mark: &Mark<'_>, watched: Tag) -> Result<Generation, StoreError> {
-        let marked = self.shared.mark_watching(mark, watched);
-        self.renewed(mark.tags);
-        marked.inspect(|generation| self.seen.note(&[watched], &[*generation]))
+        at_once(self.mark_watching_for(Caller::Blocking, mark, watched))
+    }
+
+    fn mark_watching_async<'a>(
+        &'a self,
+        mark: &'a Mark<'a>,
+        watched: Tag,
+    ) -> Option<StoreFuture<'a, Generation>> {
+        let waits = self.waits();
+        waits.then(|| Box::pin(self.mark_watching_for(Caller::Async, mark, watched)) as _)
     }
 
     fn clear_watching(

@@ -4,6 +4,8 @@
 // Every test file uses its own part of it.
 #![allow(dead_code)]
 
+#[cfg(all(feature = "redis", feature = "tokio"))]
+pub(crate) mod awaited;
 pub(crate) mod clock;
 #[cfg(feature = "redis")]
 pub(crate) mod cluster;

@@ -82,7 +82,7 @@ impl Connection {
 }
 
 /// What a caller does while the first answer that it waits for is on its way.
-pub(super) type Meanwhile<'a> = Option<&'a mut dyn FnMut()>;
+pub(super) type Meanwhile<'a> = Option<&'a mut (dyn FnMut() + Send)>;
 
 /// A connection whose caller does something else while an answer is on its way.
 pub(super) struct Busy<'a, 'b> {
@@ -225,7 +225,7 @@ pub(super) fn open(
 }
 
 /// Says what to do about a certificate that is refused.
-fn about_certificates(error: RedisError) -> RedisError {
+pub(super) fn about_certificates(error: RedisError) -> RedisError {
     let refused = error.to_string();
     if !refused.contains("certificate") {
         return error;
@@ -266,7 +266,7 @@ fn is_of_replica(error: &RedisError) -> bool {
 
 const NOT_THE_PRIMARY: &str = "the server is not the primary";
 
-fn not_the_primary(why: &str) -> RedisError {
+pub(super) fn not_the_primary(why: &str) -> RedisError {
     RedisError::from((redis::ErrorKind::Client, NOT_THE_PRIMARY, why.to_owned()))
 }
 
@@ -274,16 +274,22 @@ fn not_the_primary(why: &str) -> RedisError {
 /// data that it has, by its number in replication, which is another one as soon as a replica is
 /// promoted or a primary follows another one.
 fn name_of(connection: &mut redis::Connection) -> RedisResult<[u8; 16]> {
-    let (server, replication): (String, String) = redis::pipe()
-        .cmd("INFO")
-        .arg("server")
-        .cmd("INFO")
-        .arg("replication")
-        .query(connection)?;
+    let (server, replication): (String, String) = asks_its_name().query(connection)?;
     name_in(&server, &replication)
 }
 
-fn name_in(server: &str, replication: &str) -> RedisResult<[u8; 16]> {
+/// What asks a server who it is.
+pub(super) fn asks_its_name() -> redis::Pipeline {
+    let mut pipe = redis::pipe();
+    pipe.cmd("INFO")
+        .arg("server")
+        .cmd("INFO")
+        .arg("replication");
+    pipe
+}
+
+/// The name in what it answers.
+pub(super) fn name_in(server: &str, replication: &str) -> RedisResult<[u8; 16]> {
     let unknown = || {
         let kind = redis::ErrorKind::Client;
         RedisError::from((
@@ -314,7 +320,7 @@ fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
 }
 
-fn client(
+pub(super) fn client(
     url: &RedisUrl,
     found_at: Option<&(String, u16)>,
     protocol: ProtocolVersion,

@@ -4,11 +4,14 @@ mod cluster;
 mod connection;
 mod examine;
 mod fence;
+mod line;
 mod nodes;
 mod owners;
 mod pushes;
 mod scripts;
 mod sentinel;
+#[cfg(feature = "tokio")]
+mod shared;
 mod slots;
 mod url;
 
@@ -21,16 +24,22 @@ use redis::{RedisResult, Script, ScriptInvocation, Value};
 use smallvec::SmallVec;
 
 use self::cluster::is_moving;
-use self::connection::{Busy, Connection, Meanwhile, Refused, is_full};
+use self::connection::{Connection, Meanwhile, Refused, is_full};
 use self::fence::{FENCE, Fence};
+use self::line::{Line, Way};
 use self::nodes::{Nodes, Place, Slots};
+#[cfg(feature = "tokio")]
+use self::shared::Lanes;
 pub use self::url::{RedisAddress, RedisCluster, RedisSentinels, RedisUrl};
+#[cfg(feature = "tokio")]
+use super::StoreFuture;
 use super::pushed::{Life, Pushing};
 use super::remote::{
     ATTEMPTS, GENERATION_TTL, backend, count_out_of_memory, entry, failed, in_incarnation,
     stored_generation as generation,
 };
 use super::{Abandoned, Finding, Mark, Store, StoreError, Usage};
+use crate::caller::at_once;
 use crate::token::fresh_generation;
 
 /// Keeps entries and generations in a Redis or Valkey server.
@@ -64,6 +73,8 @@ use crate::token::fresh_generation;
 #[derive(Debug)]
 pub struct RedisStore {
     nodes: Nodes,
+    #[cfg(feature = "tokio")]
+    lanes: Lanes,
     url: RedisUrl,
     keys: Keys,
     fence: Fence,
@@ -78,6 +89,8 @@ impl RedisStore {
         let keys = Keys::new(&url.prefix);
         RedisStore {
             nodes: Nodes::new(&url, &keys.incarnation),
+            #[cfg(feature = "tokio")]
+            lanes: Lanes::new(&url),
             keys,
             fence: Fence::default(),
             url,
@@ -87,16 +100,35 @@ impl RedisStore {
 
     /// The incarnation, the generations of some tags and an entry, in one round trip. Tags without
     /// a generation get one in a second.
-    fn look(
+    async fn look(
         &self,
+        way: &mut Way<'_>,
         tags: &[Tag],
         wanted: Wanted<'_>,
-        mut meanwhile: Meanwhile<'_>,
     ) -> Result<Looked, Refused> {
-        self.nodes.read(wanted.key(), |place| match place {
-            Place::One(node, slots) => {
-                node.with(|one| self.look_at(one, tags, wanted, slots, &mut meanwhile))
+        match way {
+            Way::Blocking(meanwhile) => self.look_blocking(meanwhile, tags, wanted),
+            #[cfg(feature = "tokio")]
+            Way::Shared(lane) => {
+                let look = |line| self.look_at(line, tags, wanted, Slots::One);
+                lane.with(look).await
             }
+        }
+    }
+
+    /// [`RedisStore::look`] in one server, or in the nodes of a cluster.
+    fn look_blocking(
+        &self,
+        meanwhile: &mut Meanwhile<'_>,
+        tags: &[Tag],
+        wanted: Wanted<'_>,
+    ) -> Result<Looked, Refused> {
+        let mut look_at = |one: &mut Connection, wanted, slots| {
+            let line = Line::Own(one, meanwhile);
+            at_once(self.look_at(line, tags, wanted, slots))
+        };
+        self.nodes.read(wanted.key(), |place| match place {
+            Place::One(node, slots) => node.with(|one| look_at(one, wanted, slots)),
             Place::Apart {
                 tags: node,
                 entries,
@@ -104,9 +136,7 @@ impl RedisStore {
                 // Both are asked before either is waited for.
                 let mut commands = wanted.commands(Slots::Two).into_iter();
                 commands.try_for_each(|command| other.send(&command))?;
-                let looked = node.with(|one| {
-                    self.look_at(one, tags, Wanted::Nothing, Slots::One, &mut meanwhile)
-                });
+                let looked = node.with(|one| look_at(one, Wanted::Nothing, Slots::One));
                 let Ok(looked) = looked else {
                     return Ok(looked);
                 };
@@ -120,30 +150,27 @@ impl RedisStore {
     }
 
     /// [`RedisStore::look`] at one server, with which everything is that is wanted.
-    fn look_at(
+    async fn look_at(
         &self,
-        connection: &mut Connection,
+        mut line: Line<'_, '_>,
         tags: &[Tag],
         wanted: Wanted<'_>,
         slots: Slots,
-        meanwhile: &mut Meanwhile<'_>,
     ) -> RedisResult<Looked> {
         for _ in 0..ATTEMPTS {
-            let mut busy = Busy {
-                raw: &mut connection.raw,
-                meanwhile,
-            };
-            let found = self.ask(&mut busy, tags, wanted, slots)?;
+            let found = self.ask(&mut line, tags, wanted, slots).await?;
             let incarnation = found.incarnation.and_then(|bytes| {
-                Incarnation::parse(&bytes).filter(|found| found.server == connection.server)
+                Incarnation::parse(&bytes).filter(|found| found.server == line.server())
             });
             let Some(incarnation) = incarnation else {
-                self.begin(connection)?;
+                self.begin(&mut line).await?;
                 continue;
             };
             let mut generations = found.generations;
             if generations.iter().any(|found| found.is_missing())
-                && !self.create(connection, &incarnation, tags, &mut generations)?
+                && !self
+                    .create(&mut line, &incarnation, tags, &mut generations)
+                    .await?
             {
                 continue;
             }
@@ -154,15 +181,16 @@ impl RedisStore {
     }
 
     /// What stands in a server, whoever wrote it.
-    fn ask(
+    async fn ask(
         &self,
-        connection: &mut Busy<'_, '_>,
+        line: &mut Line<'_, '_>,
         tags: &[Tag],
         wanted: Wanted<'_>,
         slots: Slots,
     ) -> RedisResult<Found> {
-        let mut get = redis::cmd("MGET");
-        get.arg(&self.keys.incarnation);
+        let room = (tags.len() + 2) * (self.keys.entries.len() + 32);
+        let mut get = redis::Cmd::with_capacity(tags.len() + 3, room);
+        get.arg("MGET").arg(&self.keys.incarnation);
         for tag in tags {
             get.arg(self.keys.generation(*tag));
         }
@@ -176,7 +204,7 @@ impl RedisStore {
         // A replica refuses to wait for replicas: what it has may be older than what its
         // primary has given out, and its primary may have been this one's replica before.
         pipe.add_command(get).cmd("WAIT").arg(0).arg(0);
-        let mut answers = pipe.query::<Vec<Value>>(connection)?.into_iter();
+        let mut answers = line.ask(&pipe).await?.into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
         let remaining = match wanted {
             Wanted::Lifetime(_) => redis::from_redis_value(next())?,
@@ -201,11 +229,11 @@ impl RedisStore {
     }
 
     /// Begins an incarnation of the server at the other end.
-    fn begin(&self, connection: &mut Connection) -> RedisResult<()> {
-        let mut call = self.script(&scripts::BEGIN, connection);
+    async fn begin(&self, line: &mut Line<'_, '_>) -> RedisResult<()> {
+        let mut call = self.script(&scripts::BEGIN, line);
         call.arg(&fresh()?[..])
             .arg(milliseconds(self.lost_marks_hold()));
-        call.invoke(&mut connection.raw)
+        line.run(&call).await
     }
 
     /// How long a writer may rely on marks that were lost. Those of an older primary may be taken for
@@ -219,23 +247,23 @@ impl RedisStore {
     }
 
     /// Gives the tags a generation that have none; false if the incarnation is another one by now.
-    fn create(
+    async fn create(
         &self,
-        connection: &mut Connection,
+        line: &mut Line<'_, '_>,
         incarnation: &Incarnation,
         tags: &[Tag],
         generations: &mut [Generation],
     ) -> RedisResult<bool> {
-        let mut call = self.script(&scripts::CREATE, connection);
+        let mut call = self.script(&scripts::CREATE, line);
         call.arg(milliseconds(GENERATION_TTL));
         let missing = |(_, found): &(&Tag, &mut Generation)| found.is_missing();
         let missing: Vec<_> = tags.iter().zip(generations).filter(missing).collect();
         for (tag, _) in &missing {
             call.key(self.keys.generation(**tag)).arg(&fresh()?[..]);
         }
-        let created: Option<(Vec<u8>, Vec<Option<Vec<u8>>>)> = call.invoke(&mut connection.raw)?;
+        let created: Option<(Vec<u8>, Vec<Option<Vec<u8>>>)> = line.run(&call).await?;
         let Some((now, created)) = created else {
-            self.begin(connection)?;
+            self.begin(line).await?;
             return Ok(false);
         };
         for ((_, place), created) in missing.into_iter().zip(created) {
@@ -246,68 +274,77 @@ impl RedisStore {
 
     /// Runs a script that answers with the incarnation and something else, and begins an
     /// incarnation where it refuses to run in the present one.
-    fn run<T: redis::FromRedisValue>(
+    async fn run<T: redis::FromRedisValue>(
         &self,
+        way: &mut Way<'_>,
         script: &Script,
-        mut meanwhile: Meanwhile<'_>,
-        arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]),
+        arguments: &(impl Fn(&mut ScriptInvocation<'_>, &[u8]) + Sync),
     ) -> Result<(Incarnation, T), Refused> {
-        self.nodes.with_tags(|connection| {
-            for _ in 0..ATTEMPTS {
-                let mut call = self.script(script, connection);
-                // Each time another one: the server may have run the call that is repeated, and
-                // what it gave out then must not come back.
-                arguments(&mut call, &fresh()?);
-                let mut raw = Busy {
-                    raw: &mut connection.raw,
-                    meanwhile: &mut meanwhile,
-                };
-                let answer: Option<(Vec<u8>, T)> = call.invoke(&mut raw)?;
-                if let Some((incarnation, answer)) = answer
-                    && let Some(incarnation) = Incarnation::parse(&incarnation)
-                {
-                    return Ok((incarnation, answer));
-                }
-                self.begin(connection)?;
-            }
-            Err(unstable())
-        })
+        match way {
+            Way::Blocking(meanwhile) => self.nodes.with_tags(|one| {
+                at_once(self.run_at(Line::Own(one, meanwhile), script, arguments))
+            }),
+            #[cfg(feature = "tokio")]
+            Way::Shared(lane) => lane.with(|line| self.run_at(line, script, arguments)).await,
+        }
     }
 
-    fn script<'a>(&self, script: &'a Script, connection: &Connection) -> ScriptInvocation<'a> {
+    async fn run_at<T: redis::FromRedisValue>(
+        &self,
+        mut line: Line<'_, '_>,
+        script: &Script,
+        arguments: &(impl Fn(&mut ScriptInvocation<'_>, &[u8]) + Sync),
+    ) -> RedisResult<(Incarnation, T)> {
+        for _ in 0..ATTEMPTS {
+            let mut call = self.script(script, &line);
+            // Each time another one: the server may have run the call that is repeated, and
+            // what it gave out then must not come back.
+            arguments(&mut call, &fresh()?);
+            let answer: Option<(Vec<u8>, T)> = line.run(&call).await?;
+            if let Some((incarnation, answer)) = answer
+                && let Some(incarnation) = Incarnation::parse(&incarnation)
+            {
+                return Ok((incarnation, answer));
+            }
+            self.begin(&mut line).await?;
+        }
+        Err(unstable())
+    }
+
+    fn script<'a>(&self, script: &'a Script, line: &Line<'_, '_>) -> ScriptInvocation<'a> {
         let mut call = script.prepare_invoke();
         call.key(&self.keys.incarnation)
             .key(&self.keys.marks)
-            .arg(&connection.server[..]);
+            .arg(&line.server()[..]);
         call
     }
 
     /// Marks or clears tags, and gives the generation that a watched tag has thereafter.
-    fn change(
+    async fn change(
         &self,
+        way: &mut Way<'_>,
         script: &Script,
         tags: &TagSet,
         watched: Option<Tag>,
-        meanwhile: Meanwhile<'_>,
-        arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]),
+        arguments: impl Fn(&mut ScriptInvocation<'_>, &[u8]) + Sync,
     ) -> Result<Generation, Refused> {
         let watched = watched.or(tags.as_slice().first().copied());
         if watched.is_none() {
             return Ok(Generation::MISSING);
         }
-        let answer = self.run(script, meanwhile, |call, token| {
+        let arguments = |call: &mut ScriptInvocation<'_>, token: &[u8]| {
             for tag in tags.as_slice().iter().copied().chain(watched) {
                 call.key(self.keys.generation(tag));
             }
             arguments(call, token);
-        });
-        match answer {
+        };
+        match self.run(way, script, &arguments).await {
             Ok((incarnation, found)) => {
                 let found: Option<Vec<u8>> = found;
                 Ok(incarnation.of(generation(found.as_deref())))
             }
             Err(refused) if is_full(&refused) => {
-                self.forget(tags)?;
+                self.forget(way, tags).await?;
                 Ok(Generation::MISSING)
             }
             Err(refused) => Err(refused),
@@ -338,26 +375,36 @@ impl RedisStore {
     }
 
     /// Invalidates where the server has no memory left for marks: deleting needs none.
-    fn forget(&self, tags: &TagSet) -> Result<(), Refused> {
+    async fn forget(&self, way: &mut Way<'_>, tags: &TagSet) -> Result<(), Refused> {
         count_out_of_memory();
-        self.nodes.with_tags(|connection| {
-            let mut call = self.script(&scripts::FORGET, connection);
-            for tag in tags.as_slice() {
-                call.key(self.keys.generation(*tag));
-            }
-            call.invoke::<Value>(&mut connection.raw).map(|_| ())
-        })
+        match way {
+            Way::Blocking(meanwhile) => self
+                .nodes
+                .with_tags(|one| at_once(self.forget_at(Line::Own(one, meanwhile), tags))),
+            #[cfg(feature = "tokio")]
+            Way::Shared(lane) => lane.with(|line| self.forget_at(line, tags)).await,
+        }
+    }
+
+    async fn forget_at(&self, mut line: Line<'_, '_>, tags: &TagSet) -> RedisResult<()> {
+        let mut call = self.script(&scripts::FORGET, &line);
+        for tag in tags.as_slice() {
+            call.key(self.keys.generation(*tag));
+        }
+        line.run::<Value>(&call).await.map(drop)
     }
 }
 
 impl RedisStore {
-    fn read_entry(
+    async fn read_entry(
         &self,
+        way: &mut Way<'_>,
         request: &ReadRequest,
         wanted: Wanted<'_>,
     ) -> Result<(ReadResponse<Bytes>, Incarnation), StoreError> {
         let looked = self
-            .look(request.tags(), wanted, None)
+            .look(way, request.tags(), wanted)
+            .await
             .map_err(|refused| failed("read", &refused))?;
         let (incarnation, remaining) = (looked.incarnation, looked.remaining);
         let response = ReadResponse {
@@ -369,23 +416,48 @@ impl RedisStore {
         Ok((response, incarnation))
     }
 
-    fn look_for_generations(
+    async fn look_for_generations(
         &self,
+        way: &mut Way<'_>,
         tags: &[Tag],
-        meanwhile: Meanwhile<'_>,
     ) -> Result<(SmallVec<[Generation; 8]>, Incarnation), StoreError> {
         let looked = self
-            .look(tags, Wanted::Nothing, meanwhile)
+            .look(way, tags, Wanted::Nothing)
+            .await
             .map_err(|refused| failed("read generations", &refused))?;
         let generations = looked.incarnation.of_all(looked.generations);
         Ok((generations, looked.incarnation))
     }
 
-    fn mark_tags(
+    async fn claim_query(
         &self,
+        way: &mut Way<'_>,
+        fill: &Fill,
+    ) -> Result<Option<Duration>, StoreError> {
+        let Some(patience) = self.url.single_flight else {
+            return Ok(None);
+        };
+        let key = self.keys.claim(fill);
+        let mut set = redis::pipe();
+        set.cmd("SET").arg(&key).arg(1).arg("NX");
+        set.arg("PX").arg(milliseconds(patience));
+        let answer = match way {
+            Way::Blocking(meanwhile) => self.nodes.with_entry(&key, |connection| {
+                at_once(ask(Line::Own(connection, meanwhile), &set))
+            }),
+            #[cfg(feature = "tokio")]
+            Way::Shared(lane) => lane.with(|line| ask(line, &set)).await,
+        };
+        let answer = answer.map_err(|refused| failed("claim a query", &refused))?;
+        let is_claimed_by_another = answer.contains(&Value::Nil);
+        Ok(is_claimed_by_another.then_some(patience))
+    }
+
+    async fn mark_tags(
+        &self,
+        way: &mut Way<'_>,
         mark: &Mark<'_>,
         watched: Option<Tag>,
-        meanwhile: Meanwhile<'_>,
     ) -> Result<Generation, StoreError> {
         let backend = backend::encode(mark.backend);
         let arguments = |call: &mut ScriptInvocation<'_>, token: &[u8]| {
@@ -395,7 +467,9 @@ impl RedisStore {
                 .arg(&backend[..])
                 .arg(token);
         };
-        let marked = self.change(&scripts::MARK, mark.tags, watched, meanwhile, arguments);
+        let marked = self
+            .change(way, &scripts::MARK, mark.tags, watched, arguments)
+            .await;
         let marked = match marked {
             Err(Refused::Failed(error)) if is_moving(&error) => {
                 self.abandon().map(|()| Generation::MISSING)
@@ -422,7 +496,8 @@ impl RedisStore {
                 .arg(&owners::name(owner)[..])
                 .arg(token);
         };
-        self.change(&scripts::CLEAR, tags, watched, meanwhile, arguments)
+        let mut way = Way::Blocking(meanwhile);
+        at_once(self.change(&mut way, &scripts::CLEAR, tags, watched, arguments))
             .map_err(|refused| failed("clear", &refused))
     }
 
@@ -453,8 +528,9 @@ impl RedisStore {
 impl Store for RedisStore {
     fn read(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
         let key = self.keys.entry(request.key().as_bytes());
-        let (response, _) = self.read_entry(request, Wanted::Entry(&key))?;
-        Ok(response)
+        let mut way = Way::blocking();
+        let read = self.read_entry(&mut way, request, Wanted::Entry(&key));
+        at_once(read).map(|(response, _)| response)
     }
 
     fn read_with_lifetime(&self, request: &ReadRequest) -> Result<ReadResponse<Bytes>, StoreError> {
@@ -462,9 +538,47 @@ impl Store for RedisStore {
         Ok(response)
     }
 
+    #[cfg(feature = "tokio")]
+    fn read_async<'a>(
+        &'a self,
+        request: &'a ReadRequest,
+    ) -> Option<StoreFuture<'a, ReadResponse<Bytes>>> {
+        let mut way = self.lanes.way(&self.nodes)?;
+        let key = self.keys.entry(request.key().as_bytes());
+        Some(Box::pin(async move {
+            let read = self.read_entry(&mut way, request, Wanted::Entry(&key));
+            read.await.map(|(response, _)| response)
+        }))
+    }
+
+    #[cfg(feature = "tokio")]
+    fn read_with_lifetime_async<'a>(
+        &'a self,
+        request: &'a ReadRequest,
+    ) -> Option<StoreFuture<'a, ReadResponse<Bytes>>> {
+        let mut way = self.lanes.way(&self.nodes)?;
+        let key = self.keys.entry(request.key().as_bytes());
+        Some(Box::pin(async move {
+            let read = self.read_entry(&mut way, request, Wanted::Lifetime(&key));
+            read.await.map(|(response, _)| response)
+        }))
+    }
+
     fn generations(&self, tags: &[Tag]) -> Result<SmallVec<[Generation; 8]>, StoreError> {
-        let (generations, _) = self.look_for_generations(tags, None)?;
+        let (generations, _) = self.generations_in_life(tags)?;
         Ok(generations)
+    }
+
+    #[cfg(feature = "tokio")]
+    fn generations_async<'a>(
+        &'a self,
+        tags: &'a [Tag],
+    ) -> Option<StoreFuture<'a, SmallVec<[Generation; 8]>>> {
+        let mut way = self.lanes.way(&self.nodes)?;
+        Some(Box::pin(async move {
+            let found = self.look_for_generations(&mut way, tags).await?;
+            Ok(found.0)
+        }))
     }
 
     fn fill(&self, fill: &Fill, rows: u64, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
@@ -491,29 +605,35 @@ impl Store for RedisStore {
     }
 
     fn claim(&self, fill: &Fill) -> Result<Option<Duration>, StoreError> {
-        let Some(patience) = self.url.single_flight else {
-            return Ok(None);
-        };
-        let key = self.keys.claim(fill);
-        let mut set = redis::cmd("SET");
-        set.arg(&key)
-            .arg(1)
-            .arg("NX")
-            .arg("PX")
-            .arg(milliseconds(patience));
-        let claimed: Option<String> = self
-            .nodes
-            .with_entry(&key, |connection| set.query(&mut connection.raw))
-            .map_err(|refused| failed("claim a query", &refused))?;
-        Ok(claimed.is_none().then_some(patience))
+        at_once(self.claim_query(&mut Way::blocking(), fill))
+    }
+
+    #[cfg(feature = "tokio")]
+    fn claim_async<'a>(&'a self, fill: &'a Fill) -> Option<StoreFuture<'a, Option<Duration>>> {
+        let mut way = self.lanes.way(&self.nodes)?;
+        Some(Box::pin(
+            async move { self.claim_query(&mut way, fill).await },
+        ))
     }
 
     fn mark(&self, mark: &Mark<'_>) -> Result<(), StoreError> {
-        self.mark_tags(mark, None, None).map(|_| ())
+        at_once(self.mark_tags(&mut Way::blocking(), mark, None)).map(drop)
     }
 
     fn mark_watching(&self, mark: &Mark<'_>, watched: Tag) -> Result<Generation, StoreError> {
-        self.mark_tags(mark, Some(watched), None)
+        at_once(self.mark_tags(&mut Way::blocking(), mark, Some(watched)))
+    }
+
+    #[cfg(feature = "tokio")]
+    fn mark_watching_async<'a>(
+        &'a self,
+        mark: &'a Mark<'a>,
+        watched: Tag,
+    ) -> Option<StoreFuture<'a, Generation>> {
+        let mut way = self.lanes.way(&self.nodes)?;
+        Some(Box::pin(async move {
+            self.mark_tags(&mut way, mark, Some(watched)).await
+        }))
     }
 
     fn clear(&self, owner: OwnerId, tags: &TagSet) -> Result<(), StoreError> {
@@ -532,19 +652,20 @@ impl Store for RedisStore {
     fn generations_meanwhile(
         &self,
         tags: &[Tag],
-        meanwhile: &mut dyn FnMut(),
+        meanwhile: &mut (dyn FnMut() + Send),
     ) -> Result<SmallVec<[Generation; 8]>, StoreError> {
-        let (generations, _) = self.look_for_generations(tags, Some(meanwhile))?;
-        Ok(generations)
+        let mut way = Way::Blocking(Some(meanwhile));
+        at_once(self.look_for_generations(&mut way, tags)).map(|(generations, _)| generations)
     }
 
     fn mark_meanwhile(
         &self,
         mark: &Mark<'_>,
         watched: Tag,
-        meanwhile: &mut dyn FnMut(),
+        meanwhile: &mut (dyn FnMut() + Send),
     ) -> Result<Generation, StoreError> {
-        self.mark_tags(mark, Some(watched), Some(meanwhile))
+        let mut way = Way::Blocking(Some(meanwhile));
+        at_once(self.mark_tags(&mut way, mark, Some(watched)))
     }
 
     fn clear_meanwhile(
@@ -552,7 +673,7 @@ impl Store for RedisStore {
         owner: OwnerId,
         tags: &TagSet,
         watched: Tag,
-        meanwhile: &mut dyn FnMut(),
+        meanwhile: &mut (dyn FnMut() + Send),
     ) -> Result<Generation, StoreError> {
         self.clear_tags(owner, tags, Some(watched), Some(meanwhile))
     }
@@ -564,7 +685,7 @@ impl Store for RedisStore {
                 call.arg(&tag.to_bytes()[..]);
             }
         };
-        self.run::<Value>(&scripts::EXTEND, None, arguments)
+        at_once(self.run::<Value>(&mut Way::blocking(), &scripts::EXTEND, &arguments))
             .map_err(|refused| failed("extend", &refused))?;
         Ok(())
     }
@@ -576,9 +697,10 @@ impl Store for RedisStore {
             }
             call.arg(milliseconds(GENERATION_TTL)).arg(token);
         };
-        let (_, (now, held)) = self
-            .run::<(u64, Vec<Vec<u8>>)>(&scripts::OWNERS, None, arguments)
-            .map_err(|refused| failed("look for abandoned marks", &refused))?;
+        let mut way = Way::blocking();
+        let asked = self.run::<(u64, Vec<Vec<u8>>)>(&mut way, &scripts::OWNERS, &arguments);
+        let (_, (now, held)) =
+            at_once(asked).map_err(|refused| failed("look for abandoned marks", &refused))?;
         let longest = self
             .longest_lease()
             .map(|longest| longest.as_millis() as u64);
@@ -587,10 +709,11 @@ impl Store for RedisStore {
 
     /// Entries stay until their time is over or the server needs the room; none of them is current.
     fn invalidate_everything(&self) -> Result<(), StoreError> {
-        self.run::<Value>(&scripts::RENEW_ALL, None, |call, token| {
+        let arguments = |call: &mut ScriptInvocation<'_>, token: &[u8]| {
             call.arg(token);
-        })
-        .map_err(|refused| failed("invalidate everything", &refused))?;
+        };
+        at_once(self.run::<Value>(&mut Way::blocking(), &scripts::RENEW_ALL, &arguments))
+            .map_err(|refused| failed("invalidate everything", &refused))?;
         Ok(())
     }
 
@@ -779,6 +902,10 @@ impl Keys {
     fn claim(&self, fill: &Fill) -> Vec<u8> {
         [&self.claims[..], &entry::claim(fill)].concat()
     }
+}
+
+async fn ask(mut line: Line<'_, '_>, commands: &redis::Pipeline) -> RedisResult<Vec<Value>> {
+    line.ask(commands).await
 }
 
 fn fresh() -> RedisResult<[u8; 16]> {

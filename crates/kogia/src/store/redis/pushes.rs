@@ -9,8 +9,12 @@ use redis::{PushInfo, PushKind, RedisResult, Value};
 use smallvec::SmallVec;
 
 use super::connection::{Connection, Server};
+use super::line::Way;
 use super::{Incarnation, Keys, RedisStore, Wanted};
+use crate::caller::at_once;
 use crate::store::StoreError;
+#[cfg(feature = "tokio")]
+use crate::store::StoreFuture;
 use crate::store::pushed::{Interest, Life, News, Pushing, Stop};
 use crate::store::remote::{Refused, failed};
 
@@ -24,16 +28,43 @@ impl Pushing for RedisStore {
         request: &ReadRequest,
     ) -> Result<(ReadResponse<Bytes>, Life), StoreError> {
         let key = self.keys.entry(request.key().as_bytes());
-        let (response, incarnation) = self.read_entry(request, Wanted::Lifetime(&key))?;
-        Ok((response, incarnation.life()))
+        let mut way = Way::blocking();
+        let read = self.read_entry(&mut way, request, Wanted::Lifetime(&key));
+        at_once(read).map(|(response, incarnation)| (response, incarnation.life()))
+    }
+
+    #[cfg(feature = "tokio")]
+    fn read_in_life_async<'a>(
+        &'a self,
+        request: &'a ReadRequest,
+    ) -> Option<StoreFuture<'a, (ReadResponse<Bytes>, Life)>> {
+        let mut way = self.lanes.way(&self.nodes)?;
+        let key = self.keys.entry(request.key().as_bytes());
+        Some(Box::pin(async move {
+            let read = self.read_entry(&mut way, request, Wanted::Lifetime(&key));
+            read.await
+                .map(|(response, incarnation)| (response, incarnation.life()))
+        }))
     }
 
     fn generations_in_life(
         &self,
         tags: &[Tag],
     ) -> Result<(SmallVec<[Generation; 8]>, Life), StoreError> {
-        let (generations, incarnation) = self.look_for_generations(tags, None)?;
-        Ok((generations, incarnation.life()))
+        let found = at_once(self.look_for_generations(&mut Way::blocking(), tags));
+        found.map(|(generations, incarnation)| (generations, incarnation.life()))
+    }
+
+    #[cfg(feature = "tokio")]
+    fn generations_in_life_async<'a>(
+        &'a self,
+        tags: &'a [Tag],
+    ) -> Option<StoreFuture<'a, (SmallVec<[Generation; 8]>, Life)>> {
+        let mut way = self.lanes.way(&self.nodes)?;
+        Some(Box::pin(async move {
+            let found = self.look_for_generations(&mut way, tags).await;
+            found.map(|(generations, incarnation)| (generations, incarnation.life()))
+        }))
     }
 
     fn try_to_listen(&self) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! The connections of a process to one server.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::{Breaker, Pool};
 
@@ -30,7 +31,7 @@ pub(in crate::store) trait Dial {
 pub(in crate::store) struct Connections<D: Dial> {
     dial: D,
     pool: Pool<D::Connection>,
-    breaker: Breaker,
+    breaker: Arc<Breaker>,
 }
 
 /// More idle connections than this are closed: no process has more threads at work.
@@ -41,8 +42,14 @@ impl<D: Dial> Connections<D> {
         Connections {
             dial,
             pool: Pool::new(IDLE),
-            breaker: Breaker::new(),
+            breaker: Arc::new(Breaker::new()),
         }
+    }
+
+    /// What keeps calls from a server that does not answer, by whatever connection they would go.
+    #[cfg(feature = "tokio")]
+    pub(in crate::store) fn breaker(&self) -> &Arc<Breaker> {
+        &self.breaker
     }
 
     /// Has a connection do something. After an error that ends it it is not used again, and if it had
