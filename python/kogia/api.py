@@ -115,7 +115,7 @@ def _invalidate(alias: str, tables: list[str], cache_alias: str | None) -> None:
         is_open = session.in_transaction() or wrapper.vendor == "mysql"
         for name in names if is_open else ():
             table = name if name.startswith(('"', "`")) else quote(name)
-            session.after(session.before(f"UPDATE {table} SET kogia = kogia", None), True)
+            found.assume(session, f"UPDATE {table} SET kogia = kogia")
         found.changed |= changed
     else:
         found.untold |= changed

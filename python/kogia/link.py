@@ -148,7 +148,11 @@ class Link:
             and not self.has_unfinished
         ):
             is_open = introspection.is_open(self.vendor, raw)
-            if is_open or self.vendor == "mysql" or introspection.commits_alone(self.vendor, raw):
+            if (
+                is_open
+                or self.vendor == "mysql"
+                or (is_open is False and introspection.commits_alone(self.vendor, raw))
+            ):
                 found = self.session.look_up_at_once(sql, params, shape, policy.options, is_open)
                 if found is not False:
                     return found
@@ -199,7 +203,7 @@ class Link:
             wrapper.ensure_connection()
         session = self.ready()
         self.has_unfinished = bool(self.unfinished)
-        if session is None or not self.reads or self.has_unfinished:
+        if session is None or not self.reads or self.has_unfinished or self._is_piped():
             return None
         following = self.following
         if following is not None and session.in_transaction():
@@ -264,7 +268,8 @@ class Link:
         outcome: bool | None = None
         try:
             result = call()
-            outcome = True
+            # In a pipeline it was sent, and that is all.
+            outcome = None if self._is_piped() else True
             return result
         except BaseException as error:
             outcome = self.outcome(error)
@@ -427,8 +432,17 @@ class Link:
                 self._ask_about_writers()
             if self.vendor != "mysql" and not introspection.commits_alone(self.vendor, raw):
                 # The driver begins a transaction by itself.
-                session.after(session.before(introspection.begin(raw), None), True)
+                self.assume(session, introspection.begin(raw))
         return session
+
+    def assume(self, session: Session, sql: str) -> None:
+        """Takes a statement for one that ran, although nobody sends it."""
+        session.after(session.before(sql, None), None if self._is_piped() else True)
+
+    def _is_piped(self) -> bool:
+        """Whether nobody knows yet what became of the statements that were sent before."""
+        is_postgres = self.vendor == "postgresql" and self.raw is not None
+        return is_postgres and introspection.in_pipeline(self.raw)
 
     def _must_identify(self) -> bool:
         if self.in_memory and self.forks != engine.forks:
@@ -466,7 +480,7 @@ class Link:
         else:
             # A transaction may be open, and may have written anything.
             self.session.observe(True)
-            self.session.after(self.session.before(ANYTHING, None), True)
+            self.assume(self.session, ANYTHING)
 
     def _follow(self) -> None:
         """Finds the primary, if the connection leads to a replica."""

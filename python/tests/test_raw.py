@@ -196,6 +196,48 @@ def test_what_psycopg_adds():
     assert elsewhere(names) == names() == ["Alcott", "Melville"]
 
 
+@only(IS_PSYCOPG3)
+def test_statements_of_a_pipeline_end_with_it(execute):
+    warm()
+    with connection.connection.pipeline():
+        execute("UPDATE shop_author SET name = 'Poe'")
+        # It was sent, and is not committed: nobody may keep what they read now.
+        assert elsewhere(names) == elsewhere(names) == ["Melville"]
+        assert names() == ["Poe"]
+        assert elsewhere(names) == ["Melville"]
+    assert elsewhere(names) == names() == ["Poe"]
+    assert warm() == ["Poe"]
+    with connection.connection.pipeline() as pipeline:
+        execute("UPDATE shop_author SET name = 'Alcott'")
+        pipeline.sync()
+        assert elsewhere(names) == names() == ["Alcott"]
+    with pytest.raises(psycopg.Error), connection.connection.pipeline():
+        execute("UPDATE shop_author SET name = 'Whitman'")
+        execute("SET search_path = 1")
+        execute("SELECT 1/0")
+        elsewhere(names)
+    assert elsewhere(names) == names() == ["Alcott"]
+
+
+@only(IS_PSYCOPG3)
+def test_a_pipeline_is_a_transaction_of_its_own(execute):
+    def rows():
+        return [author.name for author in Author.objects.order_by("name")]
+
+    warm()
+    execute("SET default_transaction_isolation = 'repeatable read'")
+    try:
+        with connection.connection.pipeline():
+            assert Author.objects.count() == 1
+            elsewhere(lambda: Author.objects.create(name="Poe"))
+            assert elsewhere(warm) == ["Melville", "Poe"]
+            # Its snapshot is older than that.
+            assert names() == rows() == ["Melville"]
+    finally:
+        execute("RESET default_transaction_isolation")
+    assert elsewhere(rows) == rows() == names() == ["Melville", "Poe"]
+
+
 @only(IS_POSTGRES and not IS_PSYCOPG3)
 def test_what_psycopg2_adds():
     from psycopg2 import sql

@@ -40,7 +40,7 @@ fn epochs(database: &DatabaseId) -> [Tag; 3] {
 }
 
 /// The taint of a session that may have a setting which no statement is known to have left.
-const UNKNOWN_OUTCOME: &str = "a setting whose transaction ended unseen";
+const UNKNOWN_OUTCOME: &str = "a setting whose outcome is unknown";
 
 /// What a session starts with.
 #[derive(Debug, Clone)]
@@ -315,6 +315,7 @@ impl SessionState {
                 };
                 lost.dirty.extend(&written);
                 self.transaction = Some(lost);
+                self.doubt_settings(&statement);
             }
         }
         let sets = |effect: &Effect| matches!(effect, Effect::SetIsolation { .. });
@@ -696,6 +697,30 @@ impl SessionState {
         // rolls back on a deadlock. Whoever cannot tell counts as both.
         if self.config.dialect != Dialect::Postgres || statement.effects.iter().any(ends) {
             self.doubt();
+        }
+    }
+
+    /// A statement may have changed the session, or not.
+    fn doubt_settings(&mut self, statement: &Statement) {
+        for effect in &statement.effects {
+            match effect {
+                Effect::Set { .. }
+                | Effect::Extend { .. }
+                | Effect::Taint { .. }
+                | Effect::Untaint(_)
+                | Effect::ResetAll { .. }
+                | Effect::SetIsolation { .. }
+                | Effect::CreateTemporary(_)
+                | Effect::UseDatabase(_)
+                | Effect::Execute(_) => {
+                    let name = UNKNOWN_OUTCOME.into();
+                    self.settings.apply(&Effect::Taint { name, local: false });
+                }
+                Effect::Prepare { name, .. } => {
+                    self.prepared.remove(name);
+                }
+                _ => {}
+            }
         }
     }
 
