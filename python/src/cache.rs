@@ -134,11 +134,11 @@ impl Database {
     #[pyo3(signature = (identity=None))]
     fn session(&self, identity: Option<&Identity>) -> Session {
         let backend = identity.map_or(Backend::Unknown, |identity| identity.0.backend.clone());
-        Session::new(
-            self.database.session(backend),
-            Arc::clone(&self.waiting),
-            Arc::clone(&self.faults),
-        )
+        let mut session = self.database.session(backend);
+        for name in identity.map_or(&[][..], |identity| &identity.0.temporary) {
+            session.has_temporary(name);
+        }
+        Session::new(session, Arc::clone(&self.waiting), Arc::clone(&self.faults))
     }
 
     /// The database's name, never an application's alias.

@@ -196,6 +196,23 @@ def test_what_psycopg_adds():
     assert elsewhere(names) == names() == ["Alcott", "Melville"]
 
 
+@only(IS_POSTGRES)
+def test_a_temporary_table_that_the_last_user_of_a_connection_left(execute):
+    warm()
+    execute("CREATE TEMPORARY TABLE Shop_Author AS SELECT 1 AS id, 'Poe'::text AS name")
+    # A pool hands the connection on as it is.
+    raw, connection.connection = connection.connection, None
+    assert names() == ["Melville"]
+    connection.close()
+    connection.connection = raw
+    assert names() == names() == ["Poe"]
+    assert elsewhere(names) == ["Melville"]
+    with connection.cursor() as cursor:
+        assert connection.connection is raw
+        cursor.execute("DROP TABLE pg_temp.shop_author")
+    assert names() == ["Melville"]
+
+
 @only(IS_PSYCOPG3)
 def test_statements_of_a_pipeline_end_with_it(execute):
     warm()

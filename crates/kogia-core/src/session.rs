@@ -375,6 +375,11 @@ impl SessionState {
         self.attached.clone()
     }
 
+    /// The connection has a temporary table already, which somebody else created on it.
+    pub fn has_temporary(&mut self, name: &str) {
+        self.temporary.insert(name.to_lowercase().into());
+    }
+
     /// Whether the commit tag must be read before the next statement is sent: it will begin a
     /// snapshot.
     pub fn wants_commit_generation(&self) -> bool {

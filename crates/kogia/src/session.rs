@@ -305,6 +305,12 @@ impl Session {
         self.database.inner_cache().renew(&stale)
     }
 
+    /// Says that the connection has a temporary table already: a pool handed it on, with what its
+    /// last user left in it.
+    pub fn has_temporary(&mut self, name: &str) {
+        self.state.has_temporary(name);
+    }
+
     /// Whether the connection differs from a fresh one, so that a pool must not hand it to
     /// somebody else as such.
     pub fn is_altered(&self) -> bool {

@@ -31,6 +31,9 @@ pub struct Identity {
     pub backend: Backend,
     /// Whether this is the server that takes writes. What another one answers must not be stored.
     pub primary: bool,
+    /// The temporary tables that the connection has already, if somebody else had it before; see
+    /// [`crate::Session::has_temporary`] (PostgreSQL).
+    pub temporary: Vec<String>,
 }
 
 /// A database could not be told from others.

@@ -79,6 +79,7 @@ pub(super) fn identity(session: &Answer, variables: &Answer) -> Result<Identity,
         config,
         backend,
         primary,
+        temporary: Vec::new(),
     })
 }
 

@@ -30,7 +30,10 @@ SELECT (SELECT system_identifier FROM pg_control_system())::text AS system,
        pg_backend_pid()::text AS pid,
        (SELECT to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
           FROM pg_stat_activity WHERE pid = pg_backend_pid()) AS start,
-       (SELECT reset_val FROM pg_settings WHERE name = 'default_transaction_isolation') AS reset
+       (SELECT reset_val FROM pg_settings WHERE name = 'default_transaction_isolation') AS reset,
+       array_to_string(ARRAY(SELECT relname::text FROM pg_class
+                              WHERE relnamespace = pg_my_temp_schema() AND pg_my_temp_schema() <> 0
+                                AND relkind IN ('r', 'p', 'v')), E'\n') AS temporary
 ";
 
 /// The settings are those which the documentation lists as defaults of client connections and of
@@ -91,7 +94,13 @@ pub(super) fn identity(server: &Answer, settings: &Answer) -> Result<Identity, I
         config,
         backend,
         primary: server.is(3),
+        temporary: lines(server.text(10)).map(str::to_owned).collect(),
     })
+}
+
+/// The names in a column that holds several of them.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').filter(|name| !name.is_empty())
 }
 
 /// The facts of all schemas of users.
@@ -112,7 +121,7 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
     for row in cascades {
         let table = tables.get(row.text(0)).map(|table| folded(&table.name));
         if let (Some(relation), Some(table)) = (tables.get(row.text(1)), table) {
-            let columns = row.text(4).split('\n').filter(|column| !column.is_empty());
+            let columns = lines(row.text(4));
             relation.cascades.push(Cascade {
                 table,
                 on_delete: row.is(2),
