@@ -267,6 +267,7 @@ impl Identity {
         config.settings.extend(settings);
         if let Some(primary) = primary {
             config.id = DatabaseId::new(primary);
+            config.predecessors.clear();
             // Nobody can ask the primary about a process of another server.
             identity.backend = Backend::Unknown;
             identity.primary = false;
