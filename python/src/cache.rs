@@ -212,6 +212,14 @@ impl Database {
         self.database.invalidate_all().map_err(store_error)
     }
 
+    /// The tables and views of the database in lower case, as far as a catalog tells.
+    fn tables(&self) -> Option<Vec<String>> {
+        let analyzer = self.database.analyzer();
+        let schema = analyzer.schema();
+        let names = schema.relations.iter().map(|it| it.name.to_lowercase());
+        schema.loaded.then(|| names.collect())
+    }
+
     /// What a text reads, what it writes, and why it is not cacheable, if so.
     fn analyze(&self, sql: &str) -> (Vec<String>, Vec<String>, Option<String>) {
         let statement = self.database.analyze(sql);
