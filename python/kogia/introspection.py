@@ -83,6 +83,12 @@ def attached(wrapper: BaseDatabaseWrapper) -> TextRows:
     return _ask(wrapper, [question], idle=False)[0]
 
 
+def creates_temporary(wrapper: BaseDatabaseWrapper) -> bool:
+    """Whether a temporary table may have been created on a connection since it was opened."""
+    question = _kogia.temporary_question(DIALECTS[wrapper.vendor])
+    return question is None or _kogia.creates_temporary(_ask(wrapper, [question], idle=False)[0])
+
+
 def is_over(wrapper: BaseDatabaseWrapper, backend: str | None) -> bool:
     """Whether the transaction of a writer is over for certain, where nothing is open here.
 

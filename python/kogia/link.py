@@ -61,6 +61,8 @@ class Link:
         self.in_memory = False
         # Whether all that a look-up needs is known, but for what changes with each statement.
         self.is_plain = False
+        # What a fresh session on the connection is like.
+        self.fresh = ""
         # Whether the connection leads to the server that takes the writes.
         self.is_primary = False
         # What is known of the primary, if the connection leads to a replica.
@@ -206,6 +208,8 @@ class Link:
         if session is None or not self.reads or self.has_unfinished or self._is_piped():
             return None
         following = self.following
+        if following is None and session.wants_comparison():
+            self._compare(session)
         if following is not None and session.in_transaction():
             # What the transaction has read before may be older than what the cache says.
             return None
@@ -470,6 +474,7 @@ class Link:
             self._not_identified(error)
             return
         self.zone = wrapper.timezone
+        self.fresh = identity.key
         self.is_primary, self.in_memory = identity.primary, identity.in_memory
         self.reads = identity.primary
         if self.following is not None:
@@ -541,6 +546,16 @@ class Link:
                 is_over = False
                 faults.once("writers", "Nobody can say whether a writer is over: %s", error)
             self.database.resolve(writer, is_over)
+
+    def _compare(self, session: Session) -> None:
+        """Finds out whether a trigger has changed the session."""
+        try:
+            identity, _ = introspection.identify(self.wrapper, idle=False)
+            is_like_fresh = identity.key == self.fresh
+            session.compared(is_like_fresh and not introspection.creates_temporary(self.wrapper))
+        except self._errors as error:
+            session.compared(False)
+            faults.once("compare", "What a trigger has changed cannot be found out: %s", error)
 
     def _ask_attached(self, session: Session) -> None:
         try:

@@ -326,6 +326,18 @@ pub(crate) fn attached_question(dialect: &str) -> PyResult<Option<&'static str>>
     Ok(introspect::attached_question(parse_dialect(dialect)?))
 }
 
+/// What to ask a connection for `creates_temporary`, where there is anything to ask.
+#[pyfunction]
+pub(crate) fn temporary_question(dialect: &str) -> PyResult<Option<&'static str>> {
+    Ok(introspect::temporary_question(parse_dialect(dialect)?))
+}
+
+/// Whether a temporary table may have been created on a connection since it was opened.
+#[pyfunction]
+pub(crate) fn creates_temporary(answer: Vec<Vec<Option<String>>>) -> bool {
+    introspect::creates_temporary(&answer.into_iter().map(introspect::TextRow).collect())
+}
+
 /// What to ask a connection for `CatalogReload.finish`.
 #[pyfunction]
 pub(crate) fn catalog_questions(dialect: &str) -> PyResult<Vec<&'static str>> {

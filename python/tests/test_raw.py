@@ -14,6 +14,7 @@ from .helpers import (
     IS_MYSQL,
     IS_POSTGRES,
     IS_SQLITE,
+    configured,
     elsewhere,
     kogia,
     names,
@@ -534,6 +535,55 @@ def test_a_session_that_a_routine_of_mysql_changed_keeps_to_itself(execute, how)
         finally:
             execute(f"DROP {how} IF EXISTS enter")
             connection.close()
+
+
+@pytest.fixture
+def clerk(execute):
+    """An account that may write, and see no triggers."""
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    execute("CREATE USER kogia_clerk IDENTIFIED BY 'clerk'")
+    try:
+        execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO kogia_clerk")
+        yield {"USER": "kogia_clerk", "PASSWORD": "clerk"}
+    finally:
+        execute("DROP USER kogia_clerk")
+        execute("DROP TRIGGER IF EXISTS enter")
+        connection.close()
+
+
+@only(IS_MYSQL)
+def test_an_account_that_sees_no_triggers_has_hits_after_its_writes(clerk):
+    with configured(**clerk):
+        for name in ("first", "second"):
+            Tag.objects.create(name=name)
+            assert warm() == ["Melville"]
+        with transaction.atomic():
+            Tag.objects.create(name="third")
+            names()
+            assert queries(names) == (["Melville"], 0)
+        assert warm() == ["Melville"]
+
+
+@only(IS_MYSQL)
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("SET SESSION group_concat_max_len = 4", "Melville"),
+        ("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", "Melville"),
+        ("SET SESSION completion_type = 2", "Melville"),
+        ("CREATE TEMPORARY TABLE shop_author SELECT 1 AS id, 'Poe' AS name", "Poe"),
+    ],
+)
+def test_a_session_that_an_unseen_trigger_changed_keeps_to_itself(execute, clerk, change, found):
+    body = f"FOR EACH ROW BEGIN {change}; END"
+    execute(f"CREATE TRIGGER enter BEFORE INSERT ON shop_tag {body}")
+    with configured(**clerk):
+        warm()
+        Tag.objects.create(name="any")
+        assert [queries(names), queries(names)] == [([found], 1)] * 2
+        assert elsewhere(names) == ["Melville"]
+        connection.close()
+        assert names() == ["Melville"]
 
 
 def test_raw_querysets():

@@ -39,6 +39,12 @@ fn epochs(database: &DatabaseId) -> [Tag; 3] {
     [tags.database_epoch, tags.schema_epoch, tags.commit]
 }
 
+/// The taint of a session whose write may have set off a trigger that changes it.
+const TRIGGER: &str = "trigger";
+
+/// The taint of a session which such a trigger has changed.
+const CHANGED: &str = "a setting that a trigger made";
+
 /// The taint of a session that may have a setting which no statement is known to have left.
 const UNKNOWN_OUTCOME: &str = "a setting whose outcome is unknown";
 
@@ -373,6 +379,28 @@ impl SessionState {
             transaction.dirty.extend(&self.attached);
         }
         self.attached.clone()
+    }
+
+    /// Whether nothing but a trigger that may have changed the session keeps it from the cache: then
+    /// to look is enough, because it should be like a fresh one (MySQL). Elsewhere a rollback may yet
+    /// change what one sees.
+    pub fn wants_comparison(&self) -> bool {
+        self.config.dialect == Dialect::MySql
+            && self.settings.now().is_only_tainted_by(TRIGGER)
+            && self.temporary.is_empty()
+            && self.isolation == self.config.isolation
+            && self.other_database.is_none()
+    }
+
+    /// Says whether the connection is still like a fresh one; see
+    /// [`SessionState::wants_comparison`].
+    pub fn compared(&mut self, is_like_fresh: bool) {
+        if !is_like_fresh {
+            let name = CHANGED.into();
+            self.settings.apply(&Effect::Taint { name, local: false });
+        }
+        self.settings.apply(&Effect::Untaint(TRIGGER.into()));
+        self.prefix = self.compute_prefix();
     }
 
     /// The connection has a temporary table already, which somebody else created on it.

@@ -672,6 +672,46 @@ fn a_statement_that_may_have_been_prepared_again_may_write_anything() {
 }
 
 #[test]
+fn a_session_that_a_trigger_may_have_changed_is_compared() {
+    let taint = |name: &str| Effect::Taint {
+        name: name.into(),
+        local: false,
+    };
+    let tainted = Access::Bypass(SessionBypass::Tainted);
+    for (is_like_fresh, expected) in [(true, Access::Shared), (false, tainted)] {
+        let mut session = Harness::new(Dialect::MySql);
+        assert!(!session.state.wants_comparison());
+        session.effect(taint("trigger"));
+        assert_eq!(session.access("shop"), tainted);
+        assert!(session.state.wants_comparison());
+        session.state.compared(is_like_fresh);
+        assert!(!session.state.wants_comparison());
+        assert_eq!(session.access("shop"), expected);
+    }
+    let set = Effect::Set {
+        name: "time_zone".into(),
+        value: Some("utc".into()),
+        local: false,
+    };
+    let isolation = Effect::SetIsolation {
+        scope: IsolationScope::Session,
+        level: Isolation::Serializable,
+    };
+    let temporary = Effect::CreateTemporary("book".into());
+    let elsewhere = Effect::UseDatabase("other".into());
+    for other in [set, taint("more"), isolation, temporary, elsewhere] {
+        // It is known not to be like a fresh one.
+        let mut session = Harness::new(Dialect::MySql);
+        session.effect(other);
+        session.effect(taint("trigger"));
+        assert!(!session.state.wants_comparison());
+    }
+    let mut session = Harness::new(Dialect::Postgres);
+    session.effect(taint("trigger"));
+    assert!(!session.state.wants_comparison());
+}
+
+#[test]
 fn chained_transactions_go_on_with_the_same_isolation() {
     let mut session = Harness::new(Dialect::Postgres);
     session.effect(Effect::Begin {

@@ -98,6 +98,16 @@ pub fn attached_question(dialect: Dialect) -> Option<&'static str> {
     (dialect == Dialect::Sqlite).then_some(sqlite::FILES)
 }
 
+/// The question whose answer [`creates_temporary`] takes, where there is one: MySQL only.
+pub fn temporary_question(dialect: Dialect) -> Option<&'static str> {
+    (dialect == Dialect::MySql).then_some(mysql::TEMPORARY)
+}
+
+/// Whether a temporary table may have been created on the connection since it was opened.
+pub fn creates_temporary(answer: &Answer) -> bool {
+    mysql::creates_temporary(answer)
+}
+
 /// The databases that are attached to a connection beside its own.
 pub fn attached(answer: &Answer) -> Result<Vec<DatabaseId>, IdentityError> {
     sqlite::attached(answer)
