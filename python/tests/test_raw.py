@@ -2,6 +2,7 @@
 
 import io
 
+import django
 import pytest
 from django.core.management import call_command
 from django.db import connection, connections, models, transaction
@@ -212,6 +213,39 @@ def test_a_temporary_table_that_the_last_user_of_a_connection_left(execute):
         assert connection.connection is raw
         cursor.execute("DROP TABLE pg_temp.shop_author")
     assert names() == ["Melville"]
+
+
+@only(IS_PSYCOPG3 and django.VERSION >= (5, 1))
+def test_a_pool_hands_on_what_the_last_user_of_a_connection_left(execute, monkeypatch):
+    execute("CREATE SCHEMA tenant")
+    execute("CREATE TABLE tenant.shop_author AS SELECT 1 AS id, 'Poe'::text AS name")
+    connection.close()
+    monkeypatch.setitem(
+        connection.settings_dict, "OPTIONS", {"pool": {"max_size": 1, "min_size": 1}}
+    )
+    try:
+        assert warm() == ["Melville"]
+        execute("SET search_path = tenant")
+        assert names() == ["Poe"]
+        connection.close()
+        connection.ensure_connection()
+        assert names() == names() == ["Poe"]
+        connection.close()
+        # Without a connection, the answer is that of a fresh one, which others may get.
+        assert names() == ["Melville"]
+        assert connection.connection is None
+        execute("RESET search_path")
+        execute("CREATE TEMPORARY TABLE shop_author AS SELECT 1 AS id, 'Alcott'::text AS name")
+        connection.close()
+        connection.ensure_connection()
+        assert names() == names() == ["Alcott"]
+        connection.close()
+        assert names() == ["Melville"]
+    finally:
+        connection.close()
+        connection.close_pool()
+        monkeypatch.undo()
+        execute("DROP SCHEMA tenant CASCADE")
 
 
 @only(IS_PSYCOPG3)
