@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import warnings
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -27,6 +29,8 @@ def invalidate(
 
     A table is given by its name, by its model, or by the model's label (`"shop.Book"`). Without
     any, everything is forgotten. `db_alias` names one database, otherwise all of them are meant.
+    A name that stands for nothing is warned of.
+
     Needed only after changes that nobody could see: made by a program without Kogia, or by raw
     statements under `INVALIDATE_RAW = False`.
 
@@ -39,6 +43,7 @@ def invalidate(
     tables = _names(tables_or_models)
     for alias in _databases(db_alias):
         _invalidate(alias, tables, cache_alias)
+    _warn_of_unknown(tables, _databases(db_alias))
 
 
 def get_last_invalidation(
@@ -115,11 +120,34 @@ def _invalidate(alias: str, tables: list[str], cache_alias: str | None) -> None:
         is_open = session.in_transaction() or wrapper.vendor == "mysql"
         for name in names if is_open else ():
             table = name if name.startswith(('"', "`")) else quote(name)
-            session.after(session.before(f"UPDATE {table} SET kogia = kogia", None), True)
+            found.assume(session, f"UPDATE {table} SET kogia = kogia")
         found.changed |= changed
     else:
         found.untold |= changed
         found.tell()
+
+
+def _warn_of_unknown(tables: list[str], aliases: Iterable[str]) -> None:
+    """Warns of tables that no model and no database has: what was meant is still in the cache."""
+    models = apps.get_models(include_auto_created=True)
+    known = {conf.canonical(model._meta.db_table) for model in models}
+    unknown = [name for name in tables if conf.canonical(name) not in known]
+    for alias in aliases if unknown else ():
+        found = link.of(connections[alias])
+        if found is None:
+            continue
+        database = found.database or engine.known(found.wrapper)
+        names = None if database is None else database.tables()
+        if database is None or names is None or database.is_catalog_outdated():
+            # Without a catalog nobody can tell.
+            return
+        known.update(conf.canonical(name) for name in names)
+    for name in unknown:
+        if conf.canonical(name) in known:
+            continue
+        near = difflib.get_close_matches(name, known.union(model._meta.label for model in models))
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        warnings.warn(f"{name!r} is neither a table nor a model{hint}", stacklevel=3)
 
 
 def _database(found: link.Link) -> Database | None:

@@ -29,6 +29,8 @@ url: str | None = None
 _databases: dict[Any, _kogia.Database] = {}
 # Where a connection with these settings led when one was last opened: hits need none.
 _known: dict[Any, tuple[_kogia.Database, Any]] = {}
+# Connections of pools that were in use.
+_pooled: weakref.WeakSet[Any] = weakref.WeakSet()
 # When the store may be tried again, and whether this process wrote without one.
 _retry_at = 0.0
 _was_without = False
@@ -107,9 +109,20 @@ def identify(
         if database is None:
             database = _databases.setdefault(identity.key, opened.database(identity))
         answers = identity.primary or primary is not None
-        if answers and not identity.in_memory and not by_hand:
+        is_fresh = not by_hand and _is_new(wrapper)
+        if answers and not identity.in_memory and is_fresh:
             _known[_settings_key(wrapper)] = (database, _file_of(wrapper))
     return database, database.session(identity), identity
+
+
+def _is_new(wrapper: BaseDatabaseWrapper) -> bool:
+    """Whether a connection was not in use before: a pool hands out what its last user left."""
+    if not getattr(wrapper, "pool", None):
+        return True
+    raw: Any = wrapper.connection
+    is_new = raw not in _pooled
+    _pooled.add(raw)
+    return is_new
 
 
 def known(wrapper: BaseDatabaseWrapper) -> _kogia.Database | None:

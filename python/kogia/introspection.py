@@ -83,6 +83,12 @@ def attached(wrapper: BaseDatabaseWrapper) -> TextRows:
     return _ask(wrapper, [question], idle=False)[0]
 
 
+def creates_temporary(wrapper: BaseDatabaseWrapper) -> bool:
+    """Whether a temporary table may have been created on a connection since it was opened."""
+    question = _kogia.temporary_question(DIALECTS[wrapper.vendor])
+    return question is None or _kogia.creates_temporary(_ask(wrapper, [question], idle=False)[0])
+
+
 def is_over(wrapper: BaseDatabaseWrapper, backend: str | None) -> bool:
     """Whether the transaction of a writer is over for certain, where nothing is open here.
 
@@ -151,8 +157,17 @@ def is_open(vendor: str, raw: Any) -> bool | None:
     try:
         status = raw.pgconn.transaction_status
     except AttributeError:
-        status = raw.get_transaction_status()
-    return _IS_OPEN.get(status)
+        return _IS_OPEN.get(raw.get_transaction_status())
+    return None if in_pipeline(raw) else _IS_OPEN.get(status)
+
+
+def in_pipeline(raw: Any) -> bool:
+    """Whether psycopg 3 sends statements before it has the answers to earlier ones.
+
+    Until the pipeline is over, nobody knows what became of them, and the status that libpq tells is
+    the one from before.
+    """
+    return bool(getattr(getattr(raw, "pgconn", None), "pipeline_status", 0))
 
 
 # What libpq says of a connection: idle, in a transaction, in one that has failed. Otherwise it is busy

@@ -61,6 +61,8 @@ class Link:
         self.in_memory = False
         # Whether all that a look-up needs is known, but for what changes with each statement.
         self.is_plain = False
+        # What a fresh session on the connection is like.
+        self.fresh = ""
         # Whether the connection leads to the server that takes the writes.
         self.is_primary = False
         # What is known of the primary, if the connection leads to a replica.
@@ -148,7 +150,11 @@ class Link:
             and not self.has_unfinished
         ):
             is_open = introspection.is_open(self.vendor, raw)
-            if is_open or self.vendor == "mysql" or introspection.commits_alone(self.vendor, raw):
+            if (
+                is_open
+                or self.vendor == "mysql"
+                or (is_open is False and introspection.commits_alone(self.vendor, raw))
+            ):
                 found = self.session.look_up_at_once(sql, params, shape, policy.options, is_open)
                 if found is not False:
                     return found
@@ -199,9 +205,11 @@ class Link:
             wrapper.ensure_connection()
         session = self.ready()
         self.has_unfinished = bool(self.unfinished)
-        if session is None or not self.reads or self.has_unfinished:
+        if session is None or not self.reads or self.has_unfinished or self._is_piped():
             return None
         following = self.following
+        if following is None and session.wants_comparison():
+            self._compare(session)
         if following is not None and session.in_transaction():
             # What the transaction has read before may be older than what the cache says.
             return None
@@ -264,7 +272,8 @@ class Link:
         outcome: bool | None = None
         try:
             result = call()
-            outcome = True
+            # In a pipeline it was sent, and that is all.
+            outcome = None if self._is_piped() else True
             return result
         except BaseException as error:
             outcome = self.outcome(error)
@@ -427,8 +436,17 @@ class Link:
                 self._ask_about_writers()
             if self.vendor != "mysql" and not introspection.commits_alone(self.vendor, raw):
                 # The driver begins a transaction by itself.
-                session.after(session.before(introspection.begin(raw), None), True)
+                self.assume(session, introspection.begin(raw))
         return session
+
+    def assume(self, session: Session, sql: str) -> None:
+        """Takes a statement for one that ran, although nobody sends it."""
+        session.after(session.before(sql, None), None if self._is_piped() else True)
+
+    def _is_piped(self) -> bool:
+        """Whether nobody knows yet what became of the statements that were sent before."""
+        is_postgres = self.vendor == "postgresql" and self.raw is not None
+        return is_postgres and introspection.in_pipeline(self.raw)
 
     def _must_identify(self) -> bool:
         if self.in_memory and self.forks != engine.forks:
@@ -456,6 +474,7 @@ class Link:
             self._not_identified(error)
             return
         self.zone = wrapper.timezone
+        self.fresh = identity.key
         self.is_primary, self.in_memory = identity.primary, identity.in_memory
         self.reads = identity.primary
         if self.following is not None:
@@ -466,7 +485,7 @@ class Link:
         else:
             # A transaction may be open, and may have written anything.
             self.session.observe(True)
-            self.session.after(self.session.before(ANYTHING, None), True)
+            self.assume(self.session, ANYTHING)
 
     def _follow(self) -> None:
         """Finds the primary, if the connection leads to a replica."""
@@ -527,6 +546,16 @@ class Link:
                 is_over = False
                 faults.once("writers", "Nobody can say whether a writer is over: %s", error)
             self.database.resolve(writer, is_over)
+
+    def _compare(self, session: Session) -> None:
+        """Finds out whether a trigger has changed the session."""
+        try:
+            identity, _ = introspection.identify(self.wrapper, idle=False)
+            is_like_fresh = identity.key == self.fresh
+            session.compared(is_like_fresh and not introspection.creates_temporary(self.wrapper))
+        except self._errors as error:
+            session.compared(False)
+            faults.once("compare", "What a trigger has changed cannot be found out: %s", error)
 
     def _ask_attached(self, session: Session) -> None:
         try:

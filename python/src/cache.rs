@@ -134,11 +134,11 @@ impl Database {
     #[pyo3(signature = (identity=None))]
     fn session(&self, identity: Option<&Identity>) -> Session {
         let backend = identity.map_or(Backend::Unknown, |identity| identity.0.backend.clone());
-        Session::new(
-            self.database.session(backend),
-            Arc::clone(&self.waiting),
-            Arc::clone(&self.faults),
-        )
+        let mut session = self.database.session(backend);
+        for name in identity.map_or(&[][..], |identity| &identity.0.temporary) {
+            session.has_temporary(name);
+        }
+        Session::new(session, Arc::clone(&self.waiting), Arc::clone(&self.faults))
     }
 
     /// The database's name, never an application's alias.
@@ -212,6 +212,14 @@ impl Database {
         self.database.invalidate_all().map_err(store_error)
     }
 
+    /// The tables and views of the database in lower case, as far as a catalog tells.
+    fn tables(&self) -> Option<Vec<String>> {
+        let analyzer = self.database.analyzer();
+        let schema = analyzer.schema();
+        let names = schema.relations.iter().map(|it| it.name.to_lowercase());
+        schema.loaded.then(|| names.collect())
+    }
+
     /// What a text reads, what it writes, and why it is not cacheable, if so.
     fn analyze(&self, sql: &str) -> (Vec<String>, Vec<String>, Option<String>) {
         let statement = self.database.analyze(sql);
@@ -267,6 +275,7 @@ impl Identity {
         config.settings.extend(settings);
         if let Some(primary) = primary {
             config.id = DatabaseId::new(primary);
+            config.predecessors.clear();
             // Nobody can ask the primary about a process of another server.
             identity.backend = Backend::Unknown;
             identity.primary = false;
@@ -315,6 +324,18 @@ pub(crate) fn identity_questions(dialect: &str) -> PyResult<Vec<&'static str>> {
 #[pyfunction]
 pub(crate) fn attached_question(dialect: &str) -> PyResult<Option<&'static str>> {
     Ok(introspect::attached_question(parse_dialect(dialect)?))
+}
+
+/// What to ask a connection for `creates_temporary`, where there is anything to ask.
+#[pyfunction]
+pub(crate) fn temporary_question(dialect: &str) -> PyResult<Option<&'static str>> {
+    Ok(introspect::temporary_question(parse_dialect(dialect)?))
+}
+
+/// Whether a temporary table may have been created on a connection since it was opened.
+#[pyfunction]
+pub(crate) fn creates_temporary(answer: Vec<Vec<Option<String>>>) -> bool {
+    introspect::creates_temporary(&answer.into_iter().map(introspect::TextRow).collect())
 }
 
 /// What to ask a connection for `CatalogReload.finish`.

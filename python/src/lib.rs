@@ -21,7 +21,7 @@ mod _kogia {
     #[pymodule_export]
     use super::cache::{
         Cache, CatalogReload, Database, Identity, attached_question, catalog_questions,
-        identity_questions,
+        creates_temporary, identity_questions, temporary_question,
     };
     #[pymodule_export]
     use super::outcome::last_outcome;

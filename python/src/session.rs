@@ -176,7 +176,7 @@ impl Session {
                 }
                 inner.session.observe_transaction(open);
             }
-            if self.has_work(&inner) {
+            if self.has_work(&inner) || inner.session.wants_comparison() {
                 return not_now();
             }
         }
@@ -299,6 +299,17 @@ impl Session {
     /// The connection was closed, which ends its statements where they run in this process.
     fn closed(&self, py: Python<'_>) {
         py.detach(|| self.lock().resolve());
+    }
+
+    /// Whether the connection must be compared with a fresh one, by its `Identity` and
+    /// `creates_temporary`.
+    fn wants_comparison(&self) -> bool {
+        self.lock().session.wants_comparison()
+    }
+
+    /// Says whether it is like a fresh one.
+    fn compared(&self, is_like_fresh: bool) {
+        self.lock().session.compared(is_like_fresh);
     }
 
     /// Whether the connection must be asked `attached_question`.

@@ -203,6 +203,7 @@ def test_a_replica_is_left_alone(monkeypatch):
             class Secondary:
                 primary = False
                 in_memory = identity.in_memory
+                key = identity.key
 
             return database, session, Secondary()
 

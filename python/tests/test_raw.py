@@ -2,6 +2,7 @@
 
 import io
 
+import django
 import pytest
 from django.core.management import call_command
 from django.db import connection, connections, models, transaction
@@ -14,6 +15,7 @@ from .helpers import (
     IS_MYSQL,
     IS_POSTGRES,
     IS_SQLITE,
+    configured,
     elsewhere,
     kogia,
     names,
@@ -194,6 +196,98 @@ def test_what_psycopg_adds():
         with pytest.raises(ZeroDivisionError), cursor.copy("COPY shop_author FROM STDIN"):
             raise ZeroDivisionError
     assert elsewhere(names) == names() == ["Alcott", "Melville"]
+
+
+@only(IS_POSTGRES)
+def test_a_temporary_table_that_the_last_user_of_a_connection_left(execute):
+    warm()
+    execute("CREATE TEMPORARY TABLE Shop_Author AS SELECT 1 AS id, 'Poe'::text AS name")
+    # A pool hands the connection on as it is.
+    raw, connection.connection = connection.connection, None
+    assert names() == ["Melville"]
+    connection.close()
+    connection.connection = raw
+    assert names() == names() == ["Poe"]
+    assert elsewhere(names) == ["Melville"]
+    with connection.cursor() as cursor:
+        assert connection.connection is raw
+        cursor.execute("DROP TABLE pg_temp.shop_author")
+    assert names() == ["Melville"]
+
+
+@only(IS_PSYCOPG3 and django.VERSION >= (5, 1))
+def test_a_pool_hands_on_what_the_last_user_of_a_connection_left(execute, monkeypatch):
+    execute("CREATE SCHEMA tenant")
+    execute("CREATE TABLE tenant.shop_author AS SELECT 1 AS id, 'Poe'::text AS name")
+    connection.close()
+    monkeypatch.setitem(
+        connection.settings_dict, "OPTIONS", {"pool": {"max_size": 1, "min_size": 1}}
+    )
+    try:
+        assert warm() == ["Melville"]
+        execute("SET search_path = tenant")
+        assert names() == ["Poe"]
+        connection.close()
+        connection.ensure_connection()
+        assert names() == names() == ["Poe"]
+        connection.close()
+        # Without a connection, the answer is that of a fresh one, which others may get.
+        assert names() == ["Melville"]
+        assert connection.connection is None
+        execute("RESET search_path")
+        execute("CREATE TEMPORARY TABLE shop_author AS SELECT 1 AS id, 'Alcott'::text AS name")
+        connection.close()
+        connection.ensure_connection()
+        assert names() == names() == ["Alcott"]
+        connection.close()
+        assert names() == ["Melville"]
+    finally:
+        connection.close()
+        connection.close_pool()
+        monkeypatch.undo()
+        execute("DROP SCHEMA tenant CASCADE")
+
+
+@only(IS_PSYCOPG3)
+def test_statements_of_a_pipeline_end_with_it(execute):
+    warm()
+    with connection.connection.pipeline():
+        execute("UPDATE shop_author SET name = 'Poe'")
+        # It was sent, and is not committed: nobody may keep what they read now.
+        assert elsewhere(names) == elsewhere(names) == ["Melville"]
+        assert names() == ["Poe"]
+        assert elsewhere(names) == ["Melville"]
+    assert elsewhere(names) == names() == ["Poe"]
+    assert warm() == ["Poe"]
+    with connection.connection.pipeline() as pipeline:
+        execute("UPDATE shop_author SET name = 'Alcott'")
+        pipeline.sync()
+        assert elsewhere(names) == names() == ["Alcott"]
+    with pytest.raises(psycopg.Error), connection.connection.pipeline():
+        execute("UPDATE shop_author SET name = 'Whitman'")
+        execute("SET search_path = 1")
+        execute("SELECT 1/0")
+        elsewhere(names)
+    assert elsewhere(names) == names() == ["Alcott"]
+
+
+@only(IS_PSYCOPG3)
+def test_a_pipeline_is_a_transaction_of_its_own(execute):
+    def rows():
+        return [author.name for author in Author.objects.order_by("name")]
+
+    warm()
+    execute("SET default_transaction_isolation = 'repeatable read'")
+    try:
+        with connection.connection.pipeline():
+            assert Author.objects.count() == 1
+            elsewhere(lambda: Author.objects.create(name="Poe"))
+            assert elsewhere(warm) == ["Melville", "Poe"]
+            # Its snapshot is older than that.
+            assert names() == rows() == ["Melville"]
+    finally:
+        execute("RESET default_transaction_isolation")
+    assert elsewhere(rows) == rows() == names() == ["Melville", "Poe"]
 
 
 @only(IS_POSTGRES and not IS_PSYCOPG3)
@@ -475,6 +569,55 @@ def test_a_session_that_a_routine_of_mysql_changed_keeps_to_itself(execute, how)
         finally:
             execute(f"DROP {how} IF EXISTS enter")
             connection.close()
+
+
+@pytest.fixture
+def clerk(execute):
+    """An account that may write, and see no triggers."""
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    execute("CREATE USER kogia_clerk IDENTIFIED BY 'clerk'")
+    try:
+        execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO kogia_clerk")
+        yield {"USER": "kogia_clerk", "PASSWORD": "clerk"}
+    finally:
+        execute("DROP USER kogia_clerk")
+        execute("DROP TRIGGER IF EXISTS enter")
+        connection.close()
+
+
+@only(IS_MYSQL)
+def test_an_account_that_sees_no_triggers_has_hits_after_its_writes(clerk):
+    with configured(**clerk):
+        for name in ("first", "second"):
+            Tag.objects.create(name=name)
+            assert warm() == ["Melville"]
+        with transaction.atomic():
+            Tag.objects.create(name="third")
+            names()
+            assert queries(names) == (["Melville"], 0)
+        assert warm() == ["Melville"]
+
+
+@only(IS_MYSQL)
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("SET SESSION group_concat_max_len = 4", "Melville"),
+        ("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", "Melville"),
+        ("SET SESSION completion_type = 2", "Melville"),
+        ("CREATE TEMPORARY TABLE shop_author SELECT 1 AS id, 'Poe' AS name", "Poe"),
+    ],
+)
+def test_a_session_that_an_unseen_trigger_changed_keeps_to_itself(execute, clerk, change, found):
+    body = f"FOR EACH ROW BEGIN {change}; END"
+    execute(f"CREATE TRIGGER enter BEFORE INSERT ON shop_tag {body}")
+    with configured(**clerk):
+        warm()
+        Tag.objects.create(name="any")
+        assert [queries(names), queries(names)] == [([found], 1)] * 2
+        assert elsewhere(names) == ["Melville"]
+        connection.close()
+        assert names() == ["Melville"]
 
 
 def test_raw_querysets():

@@ -228,6 +228,26 @@ def test_what_is_no_table_cannot_be_invalidated(wrong):
         api.invalidate(wrong)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [("shop_autor", "shop_author"), ("shop.Autor", r"shop\.Author"), ("nothing_like_it", "")],
+)
+def test_a_name_that_stands_for_nothing_is_warned_of(wrong, near):
+    hint = f"; did you mean .*{near}" if near else "$"
+    with pytest.warns(UserWarning, match=f"'{wrong}' is neither a table nor a model{hint}"):
+        api.invalidate(wrong)
+
+
+def test_tables_without_a_model_are_tables():
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE Kogia_Plain (id int)")
+        try:
+            list(Author.objects.all())
+            api.invalidate("kogia_plain", "SHOP_AUTHOR", "any.shop_author", Book)
+        finally:
+            cursor.execute("DROP TABLE Kogia_Plain")
+
+
 def test_a_project_without_a_folder_or_a_module_has_a_store(monkeypatch):
     made = types.SimpleNamespace(SETTINGS_MODULE=None)
     monkeypatch.setattr(stores, "settings", made)

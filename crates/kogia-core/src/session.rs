@@ -39,8 +39,14 @@ fn epochs(database: &DatabaseId) -> [Tag; 3] {
     [tags.database_epoch, tags.schema_epoch, tags.commit]
 }
 
+/// The taint of a session whose write may have set off a trigger that changes it.
+const TRIGGER: &str = "trigger";
+
+/// The taint of a session which such a trigger has changed.
+const CHANGED: &str = "a setting that a trigger made";
+
 /// The taint of a session that may have a setting which no statement is known to have left.
-const UNKNOWN_OUTCOME: &str = "a setting whose transaction ended unseen";
+const UNKNOWN_OUTCOME: &str = "a setting whose outcome is unknown";
 
 /// What a session starts with.
 #[derive(Debug, Clone)]
@@ -315,6 +321,7 @@ impl SessionState {
                 };
                 lost.dirty.extend(&written);
                 self.transaction = Some(lost);
+                self.doubt_settings(&statement);
             }
         }
         let sets = |effect: &Effect| matches!(effect, Effect::SetIsolation { .. });
@@ -372,6 +379,33 @@ impl SessionState {
             transaction.dirty.extend(&self.attached);
         }
         self.attached.clone()
+    }
+
+    /// Whether nothing but a trigger that may have changed the session keeps it from the cache: then
+    /// to look is enough, because it should be like a fresh one (MySQL). Elsewhere a rollback may yet
+    /// change what one sees.
+    pub fn wants_comparison(&self) -> bool {
+        self.config.dialect == Dialect::MySql
+            && self.settings.now().is_only_tainted_by(TRIGGER)
+            && self.temporary.is_empty()
+            && self.isolation == self.config.isolation
+            && self.other_database.is_none()
+    }
+
+    /// Says whether the connection is still like a fresh one; see
+    /// [`SessionState::wants_comparison`].
+    pub fn compared(&mut self, is_like_fresh: bool) {
+        if !is_like_fresh {
+            let name = CHANGED.into();
+            self.settings.apply(&Effect::Taint { name, local: false });
+        }
+        self.settings.apply(&Effect::Untaint(TRIGGER.into()));
+        self.prefix = self.compute_prefix();
+    }
+
+    /// The connection has a temporary table already, which somebody else created on it.
+    pub fn has_temporary(&mut self, name: &str) {
+        self.temporary.insert(name.to_lowercase().into());
     }
 
     /// Whether the commit tag must be read before the next statement is sent: it will begin a
@@ -696,6 +730,30 @@ impl SessionState {
         // rolls back on a deadlock. Whoever cannot tell counts as both.
         if self.config.dialect != Dialect::Postgres || statement.effects.iter().any(ends) {
             self.doubt();
+        }
+    }
+
+    /// A statement may have changed the session, or not.
+    fn doubt_settings(&mut self, statement: &Statement) {
+        for effect in &statement.effects {
+            match effect {
+                Effect::Set { .. }
+                | Effect::Extend { .. }
+                | Effect::Taint { .. }
+                | Effect::Untaint(_)
+                | Effect::ResetAll { .. }
+                | Effect::SetIsolation { .. }
+                | Effect::CreateTemporary(_)
+                | Effect::UseDatabase(_)
+                | Effect::Execute(_) => {
+                    let name = UNKNOWN_OUTCOME.into();
+                    self.settings.apply(&Effect::Taint { name, local: false });
+                }
+                Effect::Prepare { name, .. } => {
+                    self.prepared.remove(name);
+                }
+                _ => {}
+            }
         }
     }
 

@@ -23,6 +23,11 @@ impl Settings {
         !self.taints.is_empty()
     }
 
+    /// Whether this is the only difference from the default.
+    pub(crate) fn is_only_tainted_by(&self, name: &str) -> bool {
+        self.values.is_empty() && self.taints.len() == 1 && self.is_tainted_by(name)
+    }
+
     /// Whether this is one of the reasons.
     pub(crate) fn is_tainted_by(&self, name: &str) -> bool {
         self.taints.contains(name)

@@ -633,6 +633,85 @@ fn an_execution_with_unknown_outcome_leaves_nothing_certain() {
 }
 
 #[test]
+fn a_setting_with_unknown_outcome_taints() {
+    let name: Box<str> = "role".into();
+    let set = Effect::Set {
+        name: name.clone(),
+        value: Some("clerk".into()),
+        local: false,
+    };
+    let create = Effect::CreateTemporary("book".into());
+    for effect in [set, create, Effect::ResetAll { discard: false }] {
+        let mut session = Harness::new(Dialect::Postgres);
+        let mut statement = Statement::clone(&session.read("shop"));
+        statement.effects = vec![effect];
+        session.run(&Arc::new(statement), Outcome::Unknown);
+        session.state.observe_transaction(false);
+        assert_eq!(
+            session.access("shop"),
+            Access::Bypass(SessionBypass::Tainted)
+        );
+    }
+}
+
+#[test]
+fn a_statement_that_may_have_been_prepared_again_may_write_anything() {
+    let mut session = Harness::new(Dialect::Postgres);
+    let write = session.write("book");
+    let prepare = |statement: &Arc<Statement>| Effect::Prepare {
+        name: "w".into(),
+        statement: Some(Arc::clone(statement)),
+    };
+    session.effect(prepare(&write));
+    let mut again = Statement::clone(&write);
+    again.effects = vec![prepare(&session.write("shop"))];
+    session.run(&Arc::new(again), Outcome::Unknown);
+    session.state.observe_transaction(false);
+    let marked = session.effect(Effect::Execute("w".into()));
+    assert!(marked.contains(&session.tags.database_epoch));
+}
+
+#[test]
+fn a_session_that_a_trigger_may_have_changed_is_compared() {
+    let taint = |name: &str| Effect::Taint {
+        name: name.into(),
+        local: false,
+    };
+    let tainted = Access::Bypass(SessionBypass::Tainted);
+    for (is_like_fresh, expected) in [(true, Access::Shared), (false, tainted)] {
+        let mut session = Harness::new(Dialect::MySql);
+        assert!(!session.state.wants_comparison());
+        session.effect(taint("trigger"));
+        assert_eq!(session.access("shop"), tainted);
+        assert!(session.state.wants_comparison());
+        session.state.compared(is_like_fresh);
+        assert!(!session.state.wants_comparison());
+        assert_eq!(session.access("shop"), expected);
+    }
+    let set = Effect::Set {
+        name: "time_zone".into(),
+        value: Some("utc".into()),
+        local: false,
+    };
+    let isolation = Effect::SetIsolation {
+        scope: IsolationScope::Session,
+        level: Isolation::Serializable,
+    };
+    let temporary = Effect::CreateTemporary("book".into());
+    let elsewhere = Effect::UseDatabase("other".into());
+    for other in [set, taint("more"), isolation, temporary, elsewhere] {
+        // It is known not to be like a fresh one.
+        let mut session = Harness::new(Dialect::MySql);
+        session.effect(other);
+        session.effect(taint("trigger"));
+        assert!(!session.state.wants_comparison());
+    }
+    let mut session = Harness::new(Dialect::Postgres);
+    session.effect(taint("trigger"));
+    assert!(!session.state.wants_comparison());
+}
+
+#[test]
 fn chained_transactions_go_on_with_the_same_isolation() {
     let mut session = Harness::new(Dialect::Postgres);
     session.effect(Effect::Begin {

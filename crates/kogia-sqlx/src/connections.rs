@@ -89,6 +89,9 @@ impl<DB: Driver> Connections<DB> {
             config,
             backend,
             primary,
+            // One that a session has altered does not go back to the pool, so a connection that is met
+            // for the first time has none.
+            temporary: _,
         } = identity;
         let mut state = self.lock();
         let same = |database: &&Database| {

@@ -36,6 +36,9 @@ pub struct DatabaseConfig {
     /// Settings that somebody changed after the login of a connection and before its session
     /// began, so that `RESET` goes back to other values (PostgreSQL).
     pub altered: Vec<String>,
+    /// What this database was before servers were promoted to primaries (PostgreSQL). Their entries
+    /// become stale, because a process that has only hits does not notice the promotion.
+    pub predecessors: Vec<DatabaseId>,
 }
 
 impl DatabaseConfig {
@@ -54,6 +57,7 @@ impl DatabaseConfig {
             settings: Vec::new(),
             attached: Vec::new(),
             altered: Vec::new(),
+            predecessors: Vec::new(),
         }
     }
 }
@@ -163,6 +167,11 @@ impl Database {
     pub(crate) fn new(cache: Cache, config: DatabaseConfig) -> Self {
         let tags = DatabaseTags::new(&config.id);
         let catalog = LoadedCatalog::new(&config, &tags, Schema::unknown(config.dialect), None);
+        if !config.predecessors.is_empty() {
+            let epochs = config.predecessors.iter().map(DatabaseTags::new);
+            let stale = epochs.flat_map(|tags| [tags.database_epoch, tags.commit]);
+            cache.0.renew_surely(&stale.collect());
+        }
         Database(Arc::new(DatabaseInner {
             cache,
             tags,

@@ -334,6 +334,25 @@ impl Session {
         self.database.inner_cache().renew(&stale)
     }
 
+    /// Whether the connection must be looked at, because a trigger may have changed its session: ask
+    /// [`crate::introspect::identity_questions`] again and
+    /// [`crate::introspect::temporary_question`], and then say by [`Session::compared`] whether it is
+    /// like a fresh one. Until then its queries bypass (MySQL).
+    pub fn wants_comparison(&self) -> bool {
+        self.state.wants_comparison()
+    }
+
+    /// Says whether the connection is like a fresh one.
+    pub fn compared(&mut self, is_like_fresh: bool) {
+        self.state.compared(is_like_fresh);
+    }
+
+    /// Says that the connection has a temporary table already: a pool handed it on, with what its
+    /// last user left in it.
+    pub fn has_temporary(&mut self, name: &str) {
+        self.state.has_temporary(name);
+    }
+
     /// Whether the connection differs from a fresh one, so that a pool must not hand it to
     /// somebody else as such.
     pub fn is_altered(&self) -> bool {

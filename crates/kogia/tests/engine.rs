@@ -77,6 +77,18 @@ fn cache() -> (Cache, Database) {
     built(|builder| builder)
 }
 
+#[test]
+fn whoever_comes_to_a_promoted_server_makes_stale_what_it_was_before() {
+    let (cache, before) = cache();
+    let sql = "SELECT title FROM book WHERE id = 1";
+    assert_eq!(read(&before, sql, 1), (1, false));
+    assert_eq!(read(&before, sql, 2), (1, true));
+    let mut config = DatabaseConfig::new(DatabaseId::new("promoted"), Dialect::Postgres);
+    config.predecessors = vec![DatabaseId::new("test")];
+    let _promoted = cache.database(config);
+    assert_eq!(read(&before, sql, 2), (2, false));
+}
+
 fn encoded(answer: &u64) -> Option<Encoded> {
     Some(Encoded {
         value: Bytes::copy_from_slice(&answer.to_le_bytes()),

@@ -31,6 +31,9 @@ pub struct Identity {
     pub backend: Backend,
     /// Whether this is the server that takes writes. What another one answers must not be stored.
     pub primary: bool,
+    /// The temporary tables that the connection has already, if somebody else had it before; see
+    /// [`crate::Session::has_temporary`] (PostgreSQL).
+    pub temporary: Vec<String>,
 }
 
 /// A database could not be told from others.
@@ -93,6 +96,16 @@ pub fn identity(dialect: Dialect, answers: &[Answer]) -> Result<Identity, Identi
 /// The question whose answer [`attached`] takes, where there is one: SQLite only.
 pub fn attached_question(dialect: Dialect) -> Option<&'static str> {
     (dialect == Dialect::Sqlite).then_some(sqlite::FILES)
+}
+
+/// The question whose answer [`creates_temporary`] takes, where there is one: MySQL only.
+pub fn temporary_question(dialect: Dialect) -> Option<&'static str> {
+    (dialect == Dialect::MySql).then_some(mysql::TEMPORARY)
+}
+
+/// Whether a temporary table may have been created on the connection since it was opened.
+pub fn creates_temporary(answer: &Answer) -> bool {
+    mysql::creates_temporary(answer)
 }
 
 /// The databases that are attached to a connection beside its own.

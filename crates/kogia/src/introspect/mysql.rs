@@ -28,7 +28,21 @@ const VARIABLES: &str = "\
     'collation_connection', 'default_week_format', 'div_precision_increment', \
     'group_concat_max_len', 'lc_time_names', 'max_sort_length', 'sql_auto_is_null', \
     'sql_select_limit', 'default_collation_for_utf8mb4', 'character_set_collations', \
-    'system_versioning_asof')";
+    'system_versioning_asof', 'completion_type')";
+
+/// How often the session has created a table. MySQL counts temporary ones with the others.
+pub(super) const TEMPORARY: &str = "\
+    SHOW SESSION STATUS WHERE Variable_name IN ('Com_create_table', 'Com_create_temporary_table')";
+
+pub(super) fn creates_temporary(answer: &Answer) -> bool {
+    let counted = |name: &str| {
+        answer
+            .iter()
+            .find(|row| row.text(0).eq_ignore_ascii_case(name))
+    };
+    let count = counted("Com_create_temporary_table").or_else(|| counted("Com_create_table"));
+    count.is_none_or(|row| row.text(1) != "0")
+}
 
 /// The database of a connection.
 pub(super) fn identity(session: &Answer, variables: &Answer) -> Result<Identity, IdentityError> {
@@ -79,6 +93,7 @@ pub(super) fn identity(session: &Answer, variables: &Answer) -> Result<Identity,
         config,
         backend,
         primary,
+        temporary: Vec::new(),
     })
 }
 
@@ -129,7 +144,8 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
         tracing::warn!(
             database,
             "the account may not see triggers, so every write counts as one that may change any \
-             table, and its session: grant it TRIGGER on the database"
+             table, and its session is asked about its settings thereafter: grant it TRIGGER on the \
+             database"
         );
         for relation in tables.all() {
             relation.triggers.push(Trigger {

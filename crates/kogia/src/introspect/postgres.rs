@@ -14,6 +14,9 @@ pub(super) const IDENTITY: &[&str] = &[SERVER, SETTINGS];
 
 pub(super) const CATALOG: &[&str] = &[RELATIONS, PARENTS, CASCADES, TRIGGERS, UNKNOWN, FUNCTIONS];
 
+/// Entries of timelines before so many promotions are long gone.
+const MOST_PREDECESSORS: u32 = 32;
+
 /// The timeline of a primary is that of the log it writes; the last checkpoint may lag behind a
 /// promotion.
 const SERVER: &str = r"
@@ -30,7 +33,10 @@ SELECT (SELECT system_identifier FROM pg_control_system())::text AS system,
        pg_backend_pid()::text AS pid,
        (SELECT to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
           FROM pg_stat_activity WHERE pid = pg_backend_pid()) AS start,
-       (SELECT reset_val FROM pg_settings WHERE name = 'default_transaction_isolation') AS reset
+       (SELECT reset_val FROM pg_settings WHERE name = 'default_transaction_isolation') AS reset,
+       array_to_string(ARRAY(SELECT relname::text FROM pg_class
+                              WHERE relnamespace = pg_my_temp_schema() AND pg_my_temp_schema() <> 0
+                                AND relkind IN ('r', 'p', 'v')), E'\n') AS temporary
 ";
 
 /// The settings are those which the documentation lists as defaults of client connections and of
@@ -52,8 +58,13 @@ pub(super) fn identity(server: &Answer, settings: &Answer) -> Result<Identity, I
         return Err(IdentityError::Answer("not one row about the server"));
     };
     let (system, timeline, database) = (server.text(0), server.text(1), server.text(2));
-    let id = DatabaseId::new(format!("postgres:{system}/{timeline}/{database}"));
-    let mut config = DatabaseConfig::new(id, Dialect::Postgres);
+    let id = |timeline: &str| DatabaseId::new(format!("postgres:{system}/{timeline}/{database}"));
+    let mut config = DatabaseConfig::new(id(timeline), Dialect::Postgres);
+    let primary = server.is(3);
+    if let (true, Ok(timeline)) = (primary, timeline.parse::<u32>()) {
+        let first = timeline.saturating_sub(MOST_PREDECESSORS).max(1);
+        config.predecessors = (first..timeline).map(|it| id(&it.to_string())).collect();
+    }
     config.isolation = match server.text(4) {
         "serializable" => Isolation::Serializable,
         "repeatable read" => Isolation::RepeatableRead,
@@ -90,8 +101,14 @@ pub(super) fn identity(server: &Answer, settings: &Answer) -> Result<Identity, I
     Ok(Identity {
         config,
         backend,
-        primary: server.is(3),
+        primary,
+        temporary: lines(server.text(10)).map(str::to_owned).collect(),
     })
+}
+
+/// The names in a column that holds several of them.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').filter(|name| !name.is_empty())
 }
 
 /// The facts of all schemas of users.
@@ -112,7 +129,7 @@ pub(super) fn catalog(answers: &[Answer]) -> Schema {
     for row in cascades {
         let table = tables.get(row.text(0)).map(|table| folded(&table.name));
         if let (Some(relation), Some(table)) = (tables.get(row.text(1)), table) {
-            let columns = row.text(4).split('\n').filter(|column| !column.is_empty());
+            let columns = lines(row.text(4));
             relation.cascades.push(Cascade {
                 table,
                 on_delete: row.is(2),
@@ -301,3 +318,36 @@ SELECT p.proname::text,
   JOIN pg_language l ON l.oid = p.prolang
  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn predecessors(timeline: &str, writable: &str) -> Vec<String> {
+        let server = [
+            "7",
+            timeline,
+            "5",
+            writable,
+            "read committed",
+            "me",
+            "me",
+            "1",
+        ];
+        let server = TextRow(server.iter().map(|&it| Some(it.into())).collect());
+        let identity = identity(&vec![server], &Vec::new()).expect("an identity");
+        let known = identity.config.predecessors.iter();
+        known.map(|id| id.name().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_primary_has_been_what_its_earlier_timelines_were() {
+        assert!(predecessors("1", "true").is_empty());
+        assert_eq!(
+            predecessors("3", "true"),
+            ["postgres:7/1/5", "postgres:7/2/5"]
+        );
+        assert!(predecessors("3", "false").is_empty());
+        assert_eq!(predecessors("100", "true").len(), 32);
+    }
+}

@@ -62,6 +62,7 @@ pub(super) fn identity(files: &Answer, settings: &Answer) -> Result<Identity, Id
         config,
         backend: Backend::Process,
         primary: true,
+        temporary: Vec::new(),
     })
 }
 
