@@ -171,6 +171,8 @@ def _insert(original: Callable[..., Any], compiler: Any, *args: Any, **kwargs: A
 
 def _execute_sql(original: Callable[..., Any]) -> Callable[..., Any]:
     """`SQLCompiler.execute_sql`. Each read passes here: what a hit does not need is elsewhere."""
+    # Whoever put it there wants to see the queries that run.
+    is_foreign = link.is_foreign(original)
 
     def execute_sql(
         compiler: compilers.SQLCompiler,
@@ -209,16 +211,21 @@ def _execute_sql(original: Callable[..., Any]) -> Callable[..., Any]:
             if result_type == SINGLE:
                 return answer[0] if answer else None
             return iter([answer]) if chunked_fetch else [answer]
-        # The statement is made: making it again costs as much as a hit.
-        compiler.as_sql = lambda *args, **kwargs: (sql, params)  # type: ignore[method-assign]
         found.expected = None if answer is None else sql
         began = time.perf_counter()
         found.orm += 1
         try:
-            result = original(compiler, result_type, chunked_fetch, chunk_size)
+            if answer is None or chunked_fetch or is_foreign:
+                # The statement is made: making it again costs as much as a hit.
+                compiler.as_sql = lambda *args, **kwargs: (sql, params)  # type: ignore[method-assign]
+                try:
+                    result = original(compiler, result_type, chunked_fetch, chunk_size)
+                finally:
+                    del compiler.as_sql
+            else:
+                result = _fetch(compiler, result_type, sql, params, width)
         finally:
             found.orm -= 1
-            del compiler.as_sql
         if observe.current.get() is not None:
             observe.ran(found.wrapper.alias, sql, time.perf_counter() - began)
         if answer is None:
@@ -235,6 +242,22 @@ def _execute_sql(original: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return execute_sql
+
+
+def _fetch(
+    compiler: compilers.SQLCompiler, result_type: str, sql: str, params: Any, width: int | None
+) -> Any:
+    """What `SQLCompiler.execute_sql` gives, without its chunks: all rows are wanted at once."""
+    cursor = compiler.connection.cursor()
+    try:
+        cursor.execute(sql, params)
+        if result_type == SINGLE:
+            row = cursor.fetchone()
+            return row if width is None or row is None else row[:width]
+        rows = cursor.fetchall()
+    finally:
+        cursor.close()
+    return [rows if width is None else [row[:width] for row in rows]]
 
 
 @functools.cache

@@ -71,7 +71,7 @@ class Link:
         self.is_unknown = False
         self.connecting = False
         # Whether opening a cursor may do something that is not Django's own.
-        self.prepares = any(_is_foreign(getattr(type(wrapper), name)) for name in _OPENING)
+        self.prepares = any(is_foreign(getattr(type(wrapper), name)) for name in _OPENING)
         # Whether the connection may lead elsewhere than the settings say.
         self.by_hand = False
         # Queries that ran before anybody knew where the connection leads.
@@ -346,12 +346,14 @@ class Link:
         """Notes what a statement has changed, and tells of it when that is committed."""
         if written is not None and outcome is not False:
             tables, is_wide = written
-            self.changed.update(dict.fromkeys(tables, sql))
+            for table in tables:
+                self.changed[table] = sql
             if is_wide and not tables:
                 self.changed[invalidations.EVERYTHING] = sql
         if self.changed and not in_transaction:
             changed, self.changed = self.changed, {}
-            if outcome is not False and _first_word(sql).rstrip(";") != "ROLLBACK":
+            is_undone = written is None and _first_word(sql).rstrip(";") == "ROLLBACK"
+            if outcome is not False and not is_undone:
                 self.invalidated(changed)
 
     def invalidated(self, changed: dict[str, str]) -> None:
@@ -673,7 +675,7 @@ _OPENING = ("cursor", "chunked_cursor", "_cursor", "create_cursor")
 _KNOWN = ("django.", "django_prometheus.", "kogia.")
 
 
-def _is_foreign(function: Any) -> bool:
+def is_foreign(function: Any) -> bool:
     """Whether a function is somebody else's than Django's, and not known to be harmless."""
     return not str(getattr(function, "__module__", "")).startswith(_KNOWN)
 
@@ -682,7 +684,7 @@ def _has_listeners() -> bool:
     """Whether somebody may set something in each new connection's session."""
     for _, receiver, *_ in connection_created.receivers:
         function = receiver() if isinstance(receiver, weakref.ReferenceType) else receiver
-        if function is not None and _is_foreign(function):
+        if function is not None and is_foreign(function):
             return True
     return False
 

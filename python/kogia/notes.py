@@ -90,8 +90,8 @@ def forget() -> None:
 class _Shared:
     """The notes in a folder."""
 
-    def __init__(self, folder: str) -> None:
-        self.folder = pathlib.Path(folder)
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
         self.moments: memoryview | None = None
         self.watched = 0.0
         self._file: tuple[int, int] | None = None
@@ -143,18 +143,10 @@ def _place(name: str) -> int:
 
 
 def _shared() -> _Shared | None:
-    folder = _folder()
-    return None if folder is None else _shared_in(folder)
-
-
-_shared_in = functools.lru_cache(maxsize=8)(_Shared)
-
-
-def _folder() -> str | None:
-    return _folder_of(engine.url or stores.choose().url)
+    return _shared_beside(engine.url or stores.choose().url)
 
 
 @functools.lru_cache(maxsize=8)
-def _folder_of(url: str) -> str | None:
+def _shared_beside(url: str) -> _Shared | None:
     store = stores.folder(url)
-    return None if store is None else str(store.with_name(store.name + ".times"))
+    return None if store is None else _Shared(store.with_name(store.name + ".times"))

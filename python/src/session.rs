@@ -236,14 +236,11 @@ impl Session {
             .map(parameters::Bound::parameters)
             .unwrap_or_default();
         // Another process may hold the store's lock for a moment.
-        let (running, written) = py.detach(|| {
-            let mut this = self.lock();
-            let running = this.session.before(sql, &parameters);
-            let statement = this.session.analyze(sql);
-            (running, statement.is_write().then_some(statement))
-        });
+        let running = py.detach(|| self.lock().session.before(sql, &parameters));
         self.faults.report(py);
         let running = running.map_err(|error| WriteRefused::new_err(error.to_string()))?;
+        let statement = running.statement();
+        let written = statement.filter(|statement| statement.is_write()).cloned();
         Ok(Running {
             running: Mutex::new(Some(running)),
             written,

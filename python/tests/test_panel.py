@@ -164,7 +164,8 @@ def test_writes_without_a_toolbar_leave_no_text(monkeypatch):
 
 def test_notes_that_cannot_be_written(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(notes, "_folder", lambda: tmp_path / "file" / "notes")
+    shared = notes._Shared(tmp_path / "file" / "notes")
+    monkeypatch.setattr(notes, "_shared", lambda: shared)
     Author.objects.create(name="Melville")
     assert api.get_last_invalidation(Author) == 0
     assert notes.read("anything") is None
@@ -172,7 +173,8 @@ def test_notes_that_cannot_be_written(monkeypatch, tmp_path):
 
 def test_moments_have_their_place_on_the_disk(monkeypatch, tmp_path):
     """A page without one ends the process when the disk is full."""
-    monkeypatch.setattr(notes, "_folder", lambda: str(tmp_path / "notes"))
+    shared = notes._Shared(tmp_path / "notes")
+    monkeypatch.setattr(notes, "_shared", lambda: shared)
     Author.objects.create(name="Melville")
     found = (tmp_path / "notes" / "moments").stat()
     assert found.st_blocks * 512 >= found.st_size > 0
@@ -180,7 +182,7 @@ def test_moments_have_their_place_on_the_disk(monkeypatch, tmp_path):
 
 
 def test_notes_of_a_store_in_memory(monkeypatch):
-    monkeypatch.setattr(notes, "_folder", lambda: None)
+    monkeypatch.setattr(notes, "_shared", lambda: None)
     notes.forget()
     assert api.get_last_invalidation(Author) == 0
     Author.objects.create(name="Melville")

@@ -2,9 +2,11 @@
 
 import pytest
 from django.db import connection, connections, transaction
-from django.db.models.sql.constants import SINGLE
+from django.db.models.functions import Length
+from django.db.models.sql.compiler import SQLCompiler
+from django.db.models.sql.constants import MULTI, SINGLE
 
-from kogia import link
+from kogia import hooks, link
 
 from .helpers import IS_SQLITE, elsewhere, names, only, queries, warm
 from .shop.models import Author
@@ -167,6 +169,38 @@ def test_one_statement_may_be_read_in_two_ways():
     for _ in range(2):
         assert authors.query.get_compiler("default").execute_sql(SINGLE) == ("Melville",)
         assert list(authors.all()) == [("Melville",), ("Poe",)]
+
+
+def test_columns_that_only_the_order_needs_are_cut_off():
+    Author.objects.create(name="Poe")
+    authors = Author.objects.distinct().order_by(-Length("name")).values_list("name")
+    for way, rows in ((SINGLE, ("Melville",)), (MULTI, [[("Melville",), ("Poe",)]])):
+        read = lambda way=way: authors.query.get_compiler("default").execute_sql(way)
+        asked, needed = queries(read)
+        assert [asked if way == SINGLE else [[*asked[0]]], needed] == [rows, 1]
+        assert queries(read) == (rows, 0)
+
+
+def test_who_stood_at_the_compiler_before_sees_the_queries_that_run(monkeypatch):
+    """Tracers and the like, which stand in the place of Django's own method."""
+    seen = []
+
+    def execute_sql(compiler, *args, **kwargs):
+        seen.append(compiler.as_sql()[0])
+        return original(compiler, *args, **kwargs)
+
+    hooks.uninstall()
+    try:
+        original = SQLCompiler.execute_sql
+        with monkeypatch.context() as patch:
+            patch.setattr(SQLCompiler, "execute_sql", execute_sql)
+            hooks.install()
+            assert [queries(names) for _ in range(2)] == [(["Melville"], 1), (["Melville"], 0)]
+            hooks.uninstall()
+    finally:
+        hooks.uninstall()
+        hooks.install()
+    assert len(seen) == 1
 
 
 def test_a_hit_is_made_of_fresh_objects():

@@ -191,6 +191,13 @@ pub struct Execution {
     statement: Arc<Statement>,
 }
 
+impl Execution {
+    /// The statement.
+    pub fn statement(&self) -> &Arc<Statement> {
+        &self.statement
+    }
+}
+
 /// What became of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

@@ -75,6 +75,11 @@ impl Running {
         self.marks.take()
     }
 
+    /// What the statement reads, writes and does; `None` if nothing of it matters to a session.
+    pub fn statement(&self) -> Option<&Arc<Statement>> {
+        self.execution.as_ref().map(Execution::statement)
+    }
+
     /// Whether the statement commits something, and holds marks for that.
     pub fn is_marked(&self) -> bool {
         self.marks.is_some()
