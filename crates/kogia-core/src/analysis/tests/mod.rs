@@ -1,5 +1,6 @@
 //! What the analysis says about texts: one rule, one test.
 
+mod functions;
 mod pinning;
 mod random;
 mod reading;
@@ -16,6 +17,8 @@ use crate::tag::DatabaseId;
 use super::{Analyzer, Literal, Operand, Pin, Proof, Statement};
 
 use Dialect::{MySql, Postgres, Sqlite};
+
+const ALL: &[Dialect] = &Dialect::ALL;
 
 /// An analyzer with the catalog of a bookshop.
 fn shop(dialect: Dialect) -> Analyzer {

@@ -3,8 +3,6 @@
 use super::*;
 use crate::analysis::{Effect, WriteScope};
 
-const ALL: &[Dialect] = &Dialect::ALL;
-
 #[test]
 fn comparison_with_a_literal_or_parameter_pins() {
     assert_reads(

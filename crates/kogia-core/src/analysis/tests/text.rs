@@ -4,8 +4,6 @@ use super::*;
 use crate::analysis::lexer::lex;
 use crate::analysis::{Effect, Wide};
 
-const ALL: &[Dialect] = &Dialect::ALL;
-
 fn tokens(dialect: Dialect, sql: &str) -> String {
     match lex(dialect, sql) {
         Ok(lexed) => {

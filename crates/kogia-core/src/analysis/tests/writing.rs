@@ -7,8 +7,6 @@ use crate::schema::{Cascade, Trigger, TriggerBody};
 use crate::tag_names::TagNames;
 use crate::value::{Parameter, Value};
 
-const ALL: &[Dialect] = &Dialect::ALL;
-
 /// The kind of an integer key as the catalog of the database gives it.
 fn integer(dialect: Dialect) -> KeyKind {
     match dialect {
