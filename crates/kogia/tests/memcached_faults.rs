@@ -4,7 +4,9 @@
 
 mod store_support;
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -372,6 +374,18 @@ fn a_server_without_cas_is_refused() {
     let store = open(&server.url(NONE));
     let refused = store.read(&request(1, &[])).unwrap_err().to_string();
     assert!(refused.contains("-C"), "{refused}");
+}
+
+/// What was invalidated while it was away would be there again.
+#[test]
+fn a_server_that_keeps_its_content_over_a_restart_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    // The server runs as another user.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let server = Server::start(&format!("-e {}/items", folder.path().display()));
+    let store = open(&server.url(NONE));
+    let refused = store.read(&request(1, &[])).unwrap_err().to_string();
+    assert!(refused.contains("-e"), "{refused}");
 }
 
 #[test]

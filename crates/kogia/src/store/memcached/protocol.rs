@@ -74,6 +74,12 @@ impl Connection {
         if text_of(&settings, "cas_enabled") == Some("no") {
             return Err(unusable("it was started with -C; the store needs its cas"));
         }
+        if text_of(&settings, "memory_file").is_some_and(|path| path != "(null)") {
+            return Err(unusable(
+                "it was started with -e and keeps what it has over a restart; the store needs one that \
+                 begins empty",
+            ));
+        }
         connection.opened = Instant::now();
         connection.uptime = number_of(&stats, "uptime").ok_or_else(|| nonsense("no uptime"))?;
         let item = number_of(&settings, "item_size_max").unwrap_or(1 << 20);
