@@ -16,11 +16,13 @@ __all__ = [
     "WriteRefused",
     "attached_question",
     "catalog_questions",
+    "creates_temporary",
     "describe",
     "identity_questions",
     "last_outcome",
     "pack",
     "round_trip",
+    "temporary_question",
     "unpack",
 ]
 
