@@ -171,9 +171,10 @@ impl Report {
         for read in &self.reads {
             let (hit, bare) = (micros(&read.hit_nanos, 50), micros(&read.bare_nanos, 50));
             let show = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.1}"));
-            let faster = hit.zip(bare).map(|(hit, bare)| bare / hit);
+            let faster = hit.zip(bare);
+            let faster = faster.map_or("-".into(), |(hit, bare)| format!("{:.1}x", bare / hit));
             anstream::println!(
-                "{:26} {:>9} {:>9} {:>8} {:>11} {:>5}% {:>10} {:>11} {:>6}x {:>8} {:>6}",
+                "{:26} {:>9} {:>9} {:>8} {:>11} {:>5}% {:>10} {:>11} {:>7} {:>8} {:>6}",
                 read.name,
                 read.reads(),
                 read.hits,
@@ -182,7 +183,7 @@ impl Report {
                 read.hits * 100 / read.reads().max(1),
                 show(hit),
                 show(bare),
-                show(faster),
+                faster,
                 read.checked,
                 read.stale_answers,
             );
