@@ -871,12 +871,13 @@ fn what_a_store_missed_is_sent_when_nobody_knows_how_it_ended() {
     assert_eq!(read(&other, BOOKS, 3), (2, true));
 }
 
-/// A resolver that says what it is told to.
-struct Judge(Verdict);
+/// A resolver that says what it is told to, and counts how often it was asked.
+struct Judge(Verdict, AtomicU64);
 
 impl Resolver for Judge {
     fn resolve(&self, database: &Database, abandoned: Abandoned) {
         database.resolved(abandoned.owner, &abandoned.tags, self.0);
+        self.1.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -892,25 +893,30 @@ fn becomes_clean(database: &Database) -> bool {
     false
 }
 
+/// A writer that gave up amid its write, and a resolver that will say this of it.
+fn given_up(verdict: Verdict) -> (Database, Arc<Judge>) {
+    let (_, database) = built(|builder| builder.lease(Duration::from_millis(100)));
+    let judge = Arc::new(Judge(verdict, AtomicU64::new(0)));
+    database.set_resolver(Arc::clone(&judge) as Arc<dyn Resolver>);
+    let mut session = database.session(Backend::Server(Bytes::from_static(b"pid 7")));
+    // Nobody learns how it ends.
+    assert!(session.before(WRITE, &[]).is_ok());
+    (database, judge)
+}
+
 #[test]
 fn the_marks_of_a_writer_that_gave_up_are_resolved() {
-    let backend = Backend::Server(Bytes::from_static(b"pid 7"));
-    for (verdict, clean) in [(Verdict::Over, true), (Verdict::Running, false)] {
-        let lease = if clean {
-            Duration::ZERO
-        } else {
-            Duration::from_millis(1)
-        };
-        let (_, database) = built(|builder| builder.lease(lease));
-        database.set_resolver(Arc::new(Judge(verdict)));
-        let mut session = database.session(backend.clone());
-        if clean {
-            // A lease of no time is never acknowledged in time to commit.
-            assert!(session.before(WRITE, &[]).is_ok());
-        }
-        drop(session);
-        if clean {
-            assert!(becomes_clean(&database));
-        }
+    let (database, judge) = given_up(Verdict::Over);
+    assert!(becomes_clean(&database));
+    assert!(judge.1.load(Ordering::SeqCst) > 0);
+}
+
+#[test]
+fn the_marks_of_a_writer_that_goes_on_stay() {
+    let (database, judge) = given_up(Verdict::Running);
+    // Each time its lease is over again.
+    while judge.1.load(Ordering::SeqCst) < 2 {
+        assert!(!read(&database, BOOKS, 1).1);
     }
+    assert!(!read(&database, BOOKS, 1).1);
 }
