@@ -454,6 +454,30 @@ fn a_store_opens_without_its_server() {
 }
 
 #[test]
+fn a_socket_a_user_and_a_password_lead_to_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("redis.sock");
+    let server = Server::start(&format!("--unixsocket {}", socket.display()));
+    let said = server.ask(&["ACL", "SETUSER", "app", "on", ">of-app", "~*", "+@all"]);
+    assert_eq!(said, "OK");
+    let (port, tags) = (server.port(), [table("book")]);
+    let reads = |url: String| {
+        let store = open(&format!("{url}?{NONE}"));
+        store.read(&request(1, &tags)).map(drop)
+    };
+    fill(&open(&server.url(NONE)), 1, &tags, b"rows");
+    let local = open(&format!("unix://{}?{NONE}", socket.display()));
+    assert!(hit(&local, 1, &tags).is_some());
+    reads(format!("redis://app:of-app@127.0.0.1:{port}")).unwrap();
+    let said = server.ask(&["CONFIG", "SET", "requirepass", "of-all"]);
+    assert_eq!(said, "OK");
+    reads(format!("redis://:of-all@127.0.0.1:{port}")).unwrap();
+    reads(format!("redis://127.0.0.1:{port}")).unwrap_err();
+    let refused = reads(format!("redis://app:mistyped@127.0.0.1:{port}")).unwrap_err();
+    assert!(!refused.to_string().contains("mistyped"), "{refused}");
+}
+
+#[test]
 fn tls_to_a_server_without_it_is_an_error() {
     let server = Server::start("");
     let url = server.url(NONE).replace("redis://", "rediss://");
