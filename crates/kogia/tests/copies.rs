@@ -11,6 +11,7 @@ use bytes::Bytes;
 use kogia::core::OwnerId;
 use kogia::{Backend, CopiesStore, Level, Mark, RedisStore, Store, StoreUrl};
 use rustix::process::Signal;
+use store_support::clock::Clock;
 use store_support::load::{work, work_during};
 use store_support::proxy::Proxy;
 use store_support::redis::Server;
@@ -398,6 +399,25 @@ fn flushes_and_pauses_of_a_copy_under_load_make_nothing_stale() {
     );
     assert_eq!((stale, failed), (0, 0));
     assert!(hits >= 180, "{hits} hits show little");
+}
+
+/// Each copy measures leases by its own clock, and these are two hours apart.
+#[test]
+fn clocks_that_are_far_apart_make_nothing_stale() {
+    let servers = Servers(["+1h", "-1h"].map(|offset| {
+        let server = Server::start_by(Some(Clock::new()), "");
+        server.set_clock(offset);
+        server
+    }));
+    let seconds = |server: &Server| -> u64 {
+        let said = server.ask(&["TIME"]);
+        said.lines().next().unwrap().parse().unwrap()
+    };
+    let [fast, slow] = servers.0.each_ref().map(seconds);
+    assert!(fast - slow >= 7_100, "{fast} and {slow}");
+    let (hits, stale) = work(|| servers.open("quarantine=200ms"), 200, |_| {});
+    assert_eq!(stale, 0);
+    assert!(hits > 100, "{hits} hits show little");
 }
 
 /// A writer's calls fail on either copy, and readers reach both.

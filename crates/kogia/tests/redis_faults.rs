@@ -454,6 +454,26 @@ fn a_store_opens_without_its_server() {
 }
 
 #[test]
+fn all_but_the_incarnation_and_the_marks_ends_by_itself() {
+    const STAYS: &str = "local count = 0 \
+        for _, key in ipairs(redis.call('KEYS', '*')) do \
+            if redis.call('PTTL', key) < 0 then count = count + 1 end \
+        end return count";
+    let server = Server::start("");
+    let store = open(&server.url(&format!("{NONE}&single_flight=100ms")));
+    let tags = [table("book"), table("author")];
+    mark(&store, 1, &tags[..1]);
+    clear(&store, 1, &tags[..1]);
+    mark(&store, 2, &tags[1..]);
+    fill(&store, 1, &tags[..1], b"rows");
+    let right = miss(&store, 2, &tags[..1]);
+    assert_eq!(store.claim(&right).unwrap(), None);
+    let all: u64 = server.ask(&["DBSIZE"]).parse().unwrap();
+    assert!(all > 6, "{all} keys");
+    assert_eq!(server.ask(&["EVAL", STAYS, "0"]), "2");
+}
+
+#[test]
 fn a_socket_a_user_and_a_password_lead_to_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("redis.sock");
