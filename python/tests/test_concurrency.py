@@ -26,6 +26,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PROCESSES = 3
 THREADS = 2
 SECONDS = float(os.environ.get("KOGIA_TEST_SECONDS", "1.5"))
+# Writes of all together: fewer show nothing.
+LEAST_ROUNDS = 20
 # How old a read may be of what another process has written.
 STALENESS = 0.1 if os.environ.get("KOGIA_TEST_STORE") == "pushed" else 0.0
 
@@ -93,7 +95,7 @@ def test_no_read_is_older_than_what_was_acknowledged(level, atomic):
     with configured(OPTIONS=options):
         rounds = play(atomic)
     # SQLite gives its lock to whoever asks at the right moment, so not everybody gets far.
-    assert any(rounds), rounds
+    assert sum(rounds) >= LEAST_ROUNDS and (IS_SQLITE or all(rounds)), rounds
 
 
 def play(atomic):

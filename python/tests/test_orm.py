@@ -12,6 +12,7 @@ from django.db.models import Count, Exists, F, OuterRef, Prefetch, Subquery, Sum
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Lag, RowNumber
 from django.test import AsyncClient, Client
+from django.test.utils import CaptureQueriesContext
 from django_cte import CTE, with_cte
 
 from kogia import api
@@ -167,7 +168,13 @@ def test_the_asynchronous_orm():
         await author.asave()
         assert not await Author.objects.filter(name="Poe").aexists()
         found = [author.name async for author in Author.objects.order_by("name")]
+        captured = CaptureQueriesContext(connection)
+        await sync_to_async(captured.__enter__)()
         again = [author.name async for author in Author.objects.order_by("name")]
+        assert await Author.objects.filter(name="Melville").aexists()
+        assert await Author.objects.filter(name="Melville").aexists()
+        assert await sync_to_async(len)(captured) == 1
+        await sync_to_async(captured.__exit__)(None, None, None)
         assert found == again == ["E. A. Poe", "Melville"]
         await Author.objects.abulk_create([Author(name="Alcott")])
         assert await Author.objects.acount() == 3
@@ -241,7 +248,11 @@ def test_the_admin(admin):
     url = f"/admin/library/shelf/{shelf.pk}/change/"
     forms = lambda: admin.get(url).content.decode()
     assert "child" in lists() and 'value="child"' in forms()
-    assert "child" in lists() and 'value="child"' in forms()
+    assert 'value="child"' in forms()
+    with CaptureQueriesContext(connection) as captured:
+        assert "child" in lists()
+    # The user comes from the cache, too. A session is asked for with the present time.
+    assert ["expire_date" in query["sql"] for query in captured] == [True]
     sent = {"name": "changed", "parent": shelf.parent_id, "items": [Item.objects.get().pk]}
     answer = admin.post(url, sent)
     assert answer.status_code == 302
