@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 from django.db import OperationalError
@@ -13,6 +14,10 @@ logger = logging.getLogger("kogia")
 REPEAT = 60.0
 
 _said: dict[str, float] = {}
+
+# How many results were not stored because of a value of each type.
+unknown_types: dict[str, int] = {}
+_counting = threading.Lock()
 
 
 class InvalidationRefused(OperationalError):
@@ -34,12 +39,24 @@ def once(key: str, text: str, *args: object) -> None:
 
 def not_cached(type_name: str) -> None:
     """A result holds a value of a type that has no exact form in the store."""
+    with _counting:
+        unknown_types[type_name] = unknown_types.get(type_name, 0) + 1
     key = f"type {type_name}"
     if key not in _said:
         _said[key] = time.monotonic()
         logger.warning("Results that hold a value of the type %s are not cached.", type_name)
 
 
+def not_understood(word: str) -> None:
+    """Nobody can say what a statement has written; its text may hold what is no log's business."""
+    key = f"statement {word}"
+    if key not in _said:
+        _said[key] = time.monotonic()
+        text = "A statement that begins with %s makes all results stale, because what it writes is not known: "
+        logger.warning(text + "'manage.py kogia explain' says why.", word)
+
+
 def reset() -> None:
     """Forgets what was said."""
     _said.clear()
+    unknown_types.clear()

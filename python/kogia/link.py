@@ -324,6 +324,8 @@ class Link:
         written = running.written
         if written is not None or self.changed:
             self._note(written, outcome, sql, in_transaction)
+            if outcome and written is not None and written[1] and running.is_opaque:
+                faults.not_understood(_first_word(sql))
         if self.vendor == "sqlite" and session.wants_attached():
             self._ask_attached(session)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from . import engine
+from . import engine, faults
 
 _READS = ("hits", "misses", "stale", "bypasses")
 _EVENTS = {
@@ -34,6 +34,12 @@ class Collector:
         for name in _READS:
             reads.add_metric([name], stats.get(name, 0))
         yield reads
+        unknown = CounterMetricFamily(
+            "kogia_unknown_types", "Results not stored, by the type of a value.", labels=["type"]
+        )
+        for name, count in list(faults.unknown_types.items()):
+            unknown.add_metric([name], count)
+        yield unknown
         for name, text in _EVENTS.items():
             yield CounterMetricFamily(f"kogia_{name}", text, value=stats.get(name, 0))
         for name, text in _GAUGES.items():

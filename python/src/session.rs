@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kogia::core::{Outcome, Statement, Wide};
+use kogia::core::{Outcome, Statement, Uncacheable, Wide};
 use kogia::{Encoded, Lookup, Marks, Query, QueryMode, QueryOptions, TableFilter, introspect};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -374,6 +374,17 @@ impl Running {
         let statement = self.written.as_ref()?;
         let tables = statement.writes.iter().map(|write| &*write.table);
         Some((tables.collect(), statement.wide != Wide::Nothing))
+    }
+
+    /// Whether nobody can say what the statement does, so that all entries of the database count as
+    /// changed by it.
+    #[getter]
+    fn is_opaque(&self) -> bool {
+        let uncacheable = self
+            .written
+            .as_ref()
+            .and_then(|found| found.uncacheable.as_ref());
+        matches!(uncacheable, Some(Uncacheable::Opaque(_)))
     }
 
     /// Whether the statement holds marks, because it commits something.

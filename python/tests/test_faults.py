@@ -171,7 +171,8 @@ def test_a_database_that_cannot_be_identified(monkeypatch, caplog):
     assert names() == ["Melville", "Poe", "Whitman"]
 
 
-def test_statements_that_nobody_understands():
+def test_statements_that_nobody_understands(caplog):
+    faults.reset()
     with override_settings(KOGIA=kogia(CACHE_RAW=True)):
         warm()
         with connection.cursor() as cursor:
@@ -187,8 +188,18 @@ def test_statements_that_nobody_understands():
                 "sqlite": "WITH x AS NOT MATERIALIZED (SELECT 1) "
                 "UPDATE OR IGNORE shop_author SET name = 'Poe'",
             }[connection.vendor]
-            cursor.execute(text)
+            with caplog.at_level("WARNING", "kogia"):
+                cursor.execute(text)
+                cursor.execute(text)
+                cursor.execute("UPDATE shop_author SET name = name")
         assert elsewhere(names) == names() == ["Poe"]
+    said = [record.getMessage() for record in caplog.records]
+    if connection.vendor == "postgresql":
+        [line] = said
+        assert "begins with DO " in line
+    else:
+        # Its statements are known, one by one.
+        assert said == []
 
 
 def test_a_replica_is_left_alone(monkeypatch):
@@ -370,6 +381,7 @@ def test_what_is_not_cached_is_said_once(caplog, monkeypatch):
     assert [record.getMessage() for record in caplog.records] == [
         "Results that hold a value of the type object are not cached."
     ]
+    assert faults.unknown_types["object"] == 2
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sys
 import pytest
 from prometheus_client import REGISTRY, generate_latest
 
-from kogia import engine, metrics
+from kogia import engine, faults, metrics
 
 from .helpers import names, warm
 from .shop.models import Author
@@ -36,6 +36,13 @@ def test_reads_are_counted_by_their_outcomes():
     Author.objects.create(name="Melville")
     assert changes(names) == [0, 0, 1, 0]
     assert changes(lambda: list(Author.objects.order_by("?"))) == [0, 0, 0, 1]
+
+
+def test_results_that_no_store_takes_are_counted_by_the_type():
+    before = value("kogia_unknown_types_total", type="Strange") or 0
+    faults.not_cached("Strange")
+    faults.not_cached("Strange")
+    assert value("kogia_unknown_types_total", type="Strange") == before + 2
 
 
 def test_fills_invalidations_and_the_store_are_counted():
