@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-import threading
 import time
 
 from django.db import OperationalError
@@ -15,9 +15,9 @@ REPEAT = 60.0
 
 _said: dict[str, float] = {}
 
-# How many results were not stored because of a value of each type.
+# How many results were not stored because of a value of each type. Two at once may count as one: a
+# lock could be held while the process is forked.
 unknown_types: dict[str, int] = {}
-_counting = threading.Lock()
 
 
 class InvalidationRefused(OperationalError):
@@ -39,8 +39,7 @@ def once(key: str, text: str, *args: object) -> None:
 
 def not_cached(type_name: str) -> None:
     """A result holds a value of a type that has no exact form in the store."""
-    with _counting:
-        unknown_types[type_name] = unknown_types.get(type_name, 0) + 1
+    unknown_types[type_name] = unknown_types.get(type_name, 0) + 1
     key = f"type {type_name}"
     if key not in _said:
         _said[key] = time.monotonic()
@@ -49,6 +48,8 @@ def not_cached(type_name: str) -> None:
 
 def not_understood(word: str) -> None:
     """Nobody can say what a statement has written; its text may hold what is no log's business."""
+    # What is no keyword may be anything.
+    word = "".join(itertools.takewhile(str.isalpha, word)) or "no word"
     key = f"statement {word}"
     if key not in _said:
         _said[key] = time.monotonic()

@@ -370,6 +370,17 @@ def test_forked_after_first_use():
     os.waitpid(pid, 0)
 
 
+def test_the_log_has_only_the_keyword_of_a_statement(caplog):
+    faults.reset()
+    with caplog.at_level("WARNING", "kogia"):
+        faults.not_understood("DO$$SECRET$$")
+        faults.not_understood("/*SECRET*/DO")
+        faults.not_understood("DO")
+    said = [record.getMessage() for record in caplog.records]
+    assert ["begins with DO " in said[0], "begins with no word " in said[1]] == [True, True]
+    assert len(said) == 2 and "SECRET" not in "".join(said)
+
+
 def test_what_is_not_cached_is_said_once(caplog, monkeypatch):
     found = link.of(connections["default"])
     warm()
